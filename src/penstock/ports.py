@@ -1,0 +1,258 @@
+"""What an adapter must offer, as typing Protocols: one per stage type and one per store.
+
+A stage's `execute` does one document's work. It returns the output, or raises a `penstock.errors.StageError` that says
+by its type what follows. Anything else that it raises counts as permanent. An adapter may also offer the batch form
+(`BatchForm`): many documents in one call, results per document.
+
+Every adapter class has `settings_type` (a pydantic model, `extra="forbid"`), `version` (raise it when the output
+changes: it is part of the work key) and takes `(settings, resources)`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from penstock.records import (
+    AdapterRequest,
+    Chunk,
+    Claim,
+    Document,
+    EmbeddingBatch,
+    Facts,
+    GraphWriteReceipt,
+    IndexReceipt,
+    PDFFile,
+    RawPayload,
+    SourceItem,
+    StageContext,
+)
+
+
+class Adapter(Protocol):
+    """What every adapter class has, whatever its port."""
+
+    settings_type: ClassVar[type[BaseModel]]
+    version: ClassVar[str]
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """An adapter whose output depends on more than settings and version, such as the content of a file it reads.
+
+    `fingerprint` must be cheap (no model is loaded): it is called whenever a plan is made.
+    """
+
+    @classmethod
+    def fingerprint(cls, settings: Any, config: Path) -> str: ...
+
+
+class BatchForm(Protocol):
+    """The batch form of a stage: one result, or one `StageError`, for each item, in order."""
+
+    def execute_batch(self, items: Sequence[tuple[StageContext, Any]]) -> Sequence[Any]: ...
+
+
+# ── stages ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class IngestStage(Protocol):
+    """Tells what the stored bytes of a document are."""
+
+    def execute(self, ctx: StageContext, request: AdapterRequest) -> list[RawPayload]: ...
+
+
+class ParseStage(Protocol):
+    """Reads raw payloads into the intermediate representation."""
+
+    def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document: ...
+
+
+class ValidateStage(Protocol):
+    """Passes a document on, mended where that is safe, or rejects it."""
+
+    def execute(self, ctx: StageContext, document: Document) -> Document: ...
+
+
+class DownloadStage(Protocol):
+    """Fetches the PDF that a document, or its record, names and stores it."""
+
+    def execute(self, ctx: StageContext, document: Document | list[RawPayload]) -> PDFFile: ...
+
+
+class ChunkStage(Protocol):
+    """Cuts a document into spans small enough to embed. Ids are deterministic."""
+
+    def execute(self, ctx: StageContext, document: Document) -> list[Chunk]: ...
+
+
+class EmbedStage(Protocol):
+    """Gives each chunk a vector."""
+
+    def execute(self, ctx: StageContext, chunks: list[Chunk]) -> EmbeddingBatch: ...
+
+    def embed_query(self, text: str) -> Sequence[float]:
+        """The vector of a query, comparable with those of the chunks."""
+        ...
+
+
+class IndexStage(Protocol):
+    """Writes one build of a document to the lexical and the vector index: both or neither count."""
+
+    def execute(self, ctx: StageContext, batch: EmbeddingBatch) -> IndexReceipt: ...
+
+
+class ExtractStage(Protocol):
+    """Finds entities and claims in a document."""
+
+    def execute(self, ctx: StageContext, document: Document) -> Facts: ...
+
+
+class KGStage(Protocol):
+    """Writes one build of a document's facts to the graph."""
+
+    def execute(self, ctx: StageContext, facts: Facts) -> GraphWriteReceipt: ...
+
+
+# ── sources and stores ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Source(Protocol):
+    """Finds documents. The order is stable; finding does not read what it need not."""
+
+    def discover(self, target: str) -> Iterator[SourceItem]: ...
+
+
+class RawStore(Protocol):
+    """Raw bytes by tenant and content hash. A name that exists is never written again."""
+
+    def put(self, tenant: str, content: bytes) -> str:
+        """Store durably; returns the name (`penstock.records.content_name`)."""
+        ...
+
+    def get(self, tenant: str, name: str) -> bytes:
+        """The bytes, checked against the name. Raises `KeyError` when absent, `ValueError` when they do not match."""
+        ...
+
+    def remove(self, tenant: str, names: Iterable[str]) -> None: ...
+
+    def names(self, tenant: str) -> Iterator[str]: ...
+
+
+class PackStore(Protocol):
+    """Immutable packs of stage outputs: one file per batch and stage."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store durably under a new name."""
+        ...
+
+    def read(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The bytes at each (offset, length), in order. Raises `KeyError` when the pack is absent."""
+        ...
+
+    def remove(self, names: Iterable[str]) -> None: ...
+
+    def names(self) -> Iterator[str]: ...
+
+
+class LexicalIndex(Protocol):
+    """BM25 over chunks, by tenant. Rows belong to a build; queries say which builds count.
+
+    Writers of several processes may call at once; each write is one commit.
+    """
+
+    def write(self, tenant: str, builds: Mapping[str, Sequence[Chunk]]) -> None:
+        """Put each build's chunks in, replacing what stands under that build."""
+        ...
+
+    def remove(self, tenant: str, builds: Iterable[str]) -> None: ...
+
+    def search(self, tenant: str, query: str, limit: int, filters: Mapping[str, str]) -> list[tuple[str, str, float]]:
+        """(chunk id, build, score), best first, of any build."""
+        ...
+
+    def chunks(self, tenant: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Chunk]:
+        """The stored chunks by (chunk id, build); absent ones are left out."""
+        ...
+
+    def build_chunks(self, tenant: str, build: str) -> list[Chunk]:
+        """All chunks of a build, by their index in the document."""
+        ...
+
+    def scan(self, tenant: str) -> Iterator[tuple[str, str, str]]:
+        """(build, chunk id, text hash) of every row, for the audit."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """Dense vectors of chunks, by tenant: immutable segments, many writers, no lock."""
+
+    def write(self, tenant: str, builds: Mapping[str, EmbeddingBatch]) -> None:
+        """Put each build's vectors in, replacing what stands under that build."""
+        ...
+
+    def remove(self, tenant: str, builds: Iterable[str]) -> None: ...
+
+    def search(self, tenant: str, model: str, vector: Sequence[float], limit: int) -> list[tuple[str, str, float]]:
+        """(chunk id, build, score: inner product), best first, of any build of this model."""
+        ...
+
+    def scan(self, tenant: str) -> Iterator[tuple[str, str, str]]:
+        """(build, chunk id, vector hash) of every row, for the audit."""
+        ...
+
+
+class GraphStore(Protocol):
+    """Entities and relations, by tenant; every row belongs to a build, which is how a document takes its edges along."""
+
+    def write(self, tenant: str, builds: Mapping[str, tuple[str, Facts]]) -> None:
+        """Put each build's (document id, facts) in, replacing what stands under that build."""
+        ...
+
+    def remove(self, tenant: str, builds: Iterable[str]) -> None: ...
+
+    def find(self, tenant: str, name_or_id: str) -> list[tuple[str, str, str]]:
+        """(entity id, name, type) of the entities that bear this id or name, whatever its case."""
+        ...
+
+    def relations(self, tenant: str, entity_id: str) -> list[tuple[str, str, Claim]]:
+        """(build, document id, claim) of every relation that the entity takes part in."""
+        ...
+
+    def facts(self, tenant: str, build: str) -> Facts: ...
+
+    def scan(self, tenant: str) -> Iterator[tuple[str, str]]:
+        """(build, hash of its entities and relations) of every build, for the audit."""
+        ...
+
+
+class EventSink(Protocol):
+    """Where events go. `send` returns when they are durable there; the same event may come twice."""
+
+    def send(self, events: Sequence[Mapping[str, Any]]) -> None: ...
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Every event that was sent, oldest first; raises `NotImplementedError` where the sink cannot be read."""
+        ...
+
+
+class Resources(Protocol):
+    """What an adapter may reach: the state folder, the config folder and the stores of the profile."""
+
+    @property
+    def home(self) -> Path: ...
+    @property
+    def config(self) -> Path: ...
+    @property
+    def raw(self) -> RawStore: ...
+    @property
+    def packs(self) -> PackStore: ...
+    @property
+    def lexical(self) -> LexicalIndex: ...
+    @property
+    def vectors(self) -> VectorIndex: ...
+    @property
+    def graph(self) -> GraphStore: ...
+    @property
+    def events(self) -> EventSink: ...
