@@ -204,7 +204,7 @@ class VectorIndex(Protocol):
 
 
 class GraphStore(Protocol):
-    """Entities and relations, by tenant; every row belongs to a build, which is how a document takes its edges along."""
+    """Entities and relations, by tenant; every row belongs to a build, so that a document takes its edges along."""
 
     def write(self, tenant: str, builds: Mapping[str, tuple[str, Facts]]) -> None:
         """Put each build's (document id, facts) in, replacing what stands under that build."""

@@ -17,7 +17,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The base of every record: immutable, compared by value; `msgspec.structs.replace` makes a changed copy."""
 
 
-class AdapterRequest(Record):
+class AdapterRequest(Record, frozen=True, kw_only=True):
     """What an ingest stage is asked for: one document whose bytes are in the raw store already.
 
     `kind_hint` is the `--source` that the user named, or empty: tell it from name and content.
@@ -33,7 +33,7 @@ class AdapterRequest(Record):
     content: bytes = b""
 
 
-class RawPayload(Record):
+class RawPayload(Record, frozen=True, kw_only=True):
     """The bytes of a document as they came. `raw` is the name of the stored object: the SHA-256 of `content`, in hex.
 
     `kind` says what the bytes are: `clinicaltrials`, `jats`, `markdown`, `html`, `pdf`, …
@@ -50,7 +50,7 @@ class RawPayload(Record):
     content: bytes = b""
 
 
-class LayoutBox(Record):
+class LayoutBox(Record, frozen=True, kw_only=True):
     """Where on a page a span of text stands."""
 
     page: int
@@ -63,7 +63,7 @@ class LayoutBox(Record):
     order: int = 0
 
 
-class Section(Record):
+class Section(Record, frozen=True, kw_only=True):
     """A span of the text under one heading. `path` holds the headings from the outermost to its own."""
 
     start: int
@@ -75,7 +75,7 @@ class Section(Record):
     page: int | None = None
 
 
-class Table(Record):
+class Table(Record, frozen=True, kw_only=True):
     """A table as cells; `start` and `end` span its rendering in the text."""
 
     start: int
@@ -85,7 +85,7 @@ class Table(Record):
     page: int | None = None
 
 
-class Figure(Record):
+class Figure(Record, frozen=True, kw_only=True):
     """A figure's caption, and where it stands."""
 
     start: int
@@ -94,7 +94,7 @@ class Figure(Record):
     page: int | None = None
 
 
-class Provenance(Record):
+class Provenance(Record, frozen=True, kw_only=True):
     """Where a document came from and what read it."""
 
     source: str
@@ -104,7 +104,7 @@ class Provenance(Record):
     parsed_at: str = ""
 
 
-class Document(Record):
+class Document(Record, frozen=True, kw_only=True):
     """The intermediate representation (IR): one text with structure laid over it by offsets.
 
     `metadata` describes the document (for filters); `fields` holds the structured parts of its record, by name, for
@@ -124,7 +124,7 @@ class Document(Record):
     fields: dict[str, Json] = {}
 
 
-class PDFFile(Record):
+class PDFFile(Record, frozen=True, kw_only=True):
     """A stored PDF. `path` is its key in the object store."""
 
     document_id: str
@@ -134,7 +134,7 @@ class PDFFile(Record):
     origin: str = ""
 
 
-class Chunk(Record):
+class Chunk(Record, frozen=True, kw_only=True):
     """A span of a document, small enough to embed: `text` is always `document.text[start:end]`.
 
     `headings` are the titles that stand above it; they travel beside the text, never inside it.
@@ -158,7 +158,7 @@ class Chunk(Record):
     metadata: dict[str, Json] = {}
 
 
-class EmbeddingBatch(Record):
+class EmbeddingBatch(Record, frozen=True, kw_only=True):
     """Chunks with one vector each. `vectors` is float32, little-endian, row-major, `len(chunks)` × `dimension`."""
 
     model: str
@@ -167,7 +167,7 @@ class EmbeddingBatch(Record):
     vectors: bytes
 
 
-class ChunkMark(Record, array_like=True):
+class ChunkMark(Record, frozen=True, array_like=True):
     """What an index is expected to hold of a chunk: hashes of the text and of the vector."""
 
     chunk_id: str
@@ -175,7 +175,7 @@ class ChunkMark(Record, array_like=True):
     vector_hash: str
 
 
-class IndexReceipt(Record):
+class IndexReceipt(Record, frozen=True, kw_only=True):
     """What one build of a document put into the indexes. `build` is the name under which all of it can be removed."""
 
     build: str
@@ -184,7 +184,7 @@ class IndexReceipt(Record):
     marks: tuple[ChunkMark, ...]
 
 
-class Mention(Record, array_like=True):
+class Mention(Record, frozen=True, array_like=True):
     """Where in the document's text an entity is named."""
 
     start: int
@@ -192,7 +192,7 @@ class Mention(Record, array_like=True):
     text: str
 
 
-class Entity(Record):
+class Entity(Record, frozen=True, kw_only=True):
     """A thing that documents speak of. `entity_id` is `type:normal-form`, the same in every document."""
 
     entity_id: str
@@ -202,8 +202,8 @@ class Entity(Record):
     identifiers: dict[str, str] = {}
 
 
-class Claim(Record):
-    """A statement of a document: subject, predicate, object. `start` and `end` span the evidence, where there is one."""
+class Claim(Record, frozen=True, kw_only=True):
+    """A statement of a document: subject, predicate, object; `start` and `end` span the evidence, if there is one."""
 
     subject: str
     predicate: str
@@ -215,14 +215,14 @@ class Claim(Record):
     evidence: str = ""
 
 
-class Facts(Record):
+class Facts(Record, frozen=True, kw_only=True):
     """What extraction found: entities, and claims between them (by entity id)."""
 
     entities: tuple[Entity, ...] = ()
     claims: tuple[Claim, ...] = ()
 
 
-class GraphWriteReceipt(Record):
+class GraphWriteReceipt(Record, frozen=True, kw_only=True):
     """What one build of a document put into the graph; `digest` is a hash of its entities and relations."""
 
     build: str
@@ -231,7 +231,7 @@ class GraphWriteReceipt(Record):
     digest: str
 
 
-class SourceItem(Record):
+class SourceItem(Record, frozen=True, kw_only=True):
     """One document found by a source, before it is read. `read` returns its bytes."""
 
     document_id: str
@@ -242,7 +242,7 @@ class SourceItem(Record):
     metadata: dict[str, Json] = {}
 
 
-class StageContext(Record):
+class StageContext(Record, frozen=True, kw_only=True):
     """Who asks for a stage's work, and for whom. `build` names what the stage writes to a store (its work key).
 
     `deadline` is a time of `time.monotonic()`, or None; `attempt` counts from 1.

@@ -6,8 +6,8 @@ under `penstock.stage_types`. A distribution outside Penstock adds either withou
 
 import inspect
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, distributions
 from typing import Any
 
 from pydantic import BaseModel
@@ -58,7 +58,7 @@ class StageType:
 @cache
 def _groups() -> dict[str, dict[str, EntryPoint]]:
     found: dict[str, dict[str, EntryPoint]] = {}
-    for each in entry_points():
+    for each in (point for found_in in distributions() for point in found_in.entry_points):
         if each.group.startswith("penstock."):
             found.setdefault(each.group, {}).setdefault(each.name, each)
     return found
@@ -74,7 +74,7 @@ def stage_type_names() -> list[str]:
     return sorted(_groups().get(STAGE_TYPE_GROUP, {}))
 
 
-@lru_cache(maxsize=None)
+@cache
 def stage_type(name: str) -> StageType:
     """The stage type of that name. Raises `KeyError` when there is none, `AdapterError` when it is not usable."""
     found = _load(_groups()[STAGE_TYPE_GROUP][name])
@@ -85,7 +85,7 @@ def stage_type(name: str) -> StageType:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def adapter(port: str, name: str) -> type[Any]:
     """The adapter class registered for a port under a short name.
 
