@@ -131,6 +131,10 @@ class RawStore(Protocol):
         """Store durably; returns the name (`penstock.records.content_name`)."""
         ...
 
+    def put_many(self, tenant: str, contents: Sequence[bytes]) -> list[str]:
+        """Store many objects durably in one go; returns their names, in order."""
+        ...
+
     def get(self, tenant: str, name: str) -> bytes:
         """The bytes, checked against the name. Raises `KeyError` when absent, `ValueError` when they do not match."""
         ...
