@@ -63,9 +63,7 @@ class FolderRawStore:
         except FileNotFoundError as exc:
             raise KeyError(name) from exc
         if content_name(content) != name:
-            raise ValueError(
-                f"{path}: the bytes do not match the name; restore the file or remove it"
-            )
+            raise ValueError(f"{path}: the bytes do not match the name; restore the file or remove it")
         return content
 
     def remove(self, tenant: str, names: Iterable[str]) -> None:
