@@ -1,0 +1,1 @@
+"""Embedding: chunks in, one vector each out."""

