@@ -1,0 +1,89 @@
+"""Batches: ledger jobs that one Dagster run takes through one segment.
+
+The sensor plans a batch and asks for a run under the key `<batch>:<generation>`; Dagster starts one run for a key, ever.
+A run that died before it claimed anything leaves its batch `planned`: the generation rises and a new run is asked for.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, func, select, update
+
+from penstock.ledger.clock import now
+from penstock.ledger.database import Database
+from penstock.ledger.jobs import slices
+from penstock.ledger.status import JobStatus
+from penstock.ledger.tables import batches, jobs
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the batches table. `status` is `planned`, `started` or `ended`."""
+
+    batch: str
+    pipeline: str
+    topology: str
+    segment: int
+    generation: int
+    status: str
+    size: int
+    run_id: str | None = None
+
+
+_COLUMNS = [batches.c[name] for name in Batch.__struct_fields__]
+
+
+class Batches:
+    """The batches of a ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def get(self, cx: Connection, batch: str) -> Batch | None:
+        row = cx.execute(select(*_COLUMNS).where(batches.c.batch == batch)).one_or_none()
+        return Batch(**row._mapping) if row else None
+
+    def add(self, cx: Connection, batch: Batch, job_ids: Sequence[str] = ()) -> None:
+        cx.execute(batches.insert(), [msgspec.structs.asdict(batch)])
+        for part in slices(job_ids):
+            cx.execute(update(jobs).where(jobs.c.job.in_(part)).values(batch=batch.batch))
+
+    def started(self, cx: Connection, batch: str, run_id: str) -> None:
+        cx.execute(update(batches).where(batches.c.batch == batch).values(status="started", run_id=run_id))
+
+    def ended(self, cx: Connection, batch: str) -> None:
+        cx.execute(update(batches).where(batches.c.batch == batch).values(status="ended"))
+
+    def unbatched(self, cx: Connection, limit: int) -> list[tuple[str, str, int, str]]:
+        """(pipeline, topology, segment, job) of queued jobs that are in no batch, oldest first."""
+        query = (
+            select(jobs.c.pipeline, jobs.c.topology, jobs.c.segment, jobs.c.job)
+            .where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.is_(None))
+            .order_by(jobs.c.created_at, jobs.c.job)
+        )
+        return list(cx.execute(query.limit(limit)).tuples())
+
+    def planned(self, cx: Connection) -> list[Batch]:
+        """Batches whose run is still to be started, while some of their jobs are queued."""
+        waiting = select(jobs.c.batch).where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.is_not(None)).distinct()
+        query = select(*_COLUMNS).where(batches.c.status == "planned", batches.c.batch.in_(waiting))
+        return [Batch(**row._mapping) for row in cx.execute(query.order_by(batches.c.created_at))]
+
+    def raise_generation(self, cx: Connection, older_than_seconds: float) -> None:
+        """Ask for a new run of batches that were planned a while ago and that nobody has started."""
+        cx.execute(
+            update(batches)
+            .where(batches.c.status == "planned", batches.c.updated_at < now() - older_than_seconds)
+            .values(generation=batches.c.generation + 1)
+        )
+
+    def close_empty(self, cx: Connection) -> None:
+        """End planned batches whose jobs have all been taken by others."""
+        waiting = select(func.count()).where(jobs.c.batch == batches.c.batch, jobs.c.status == JobStatus.QUEUED)
+        cx.execute(
+            update(batches).where(batches.c.status == "planned", waiting.scalar_subquery() == 0).values(status="ended")
+        )
+
+    def drop_stale(self, cx: Connection) -> None:
+        """Free queued jobs whose batch has ended or lost its run, so that they are batched again."""
+        gone = select(batches.c.batch).where(batches.c.status != "planned")
+        cx.execute(update(jobs).where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.in_(gone)).values(batch=None))

@@ -1,0 +1,177 @@
+"""Opening the ledger's database: SQLite under the home, or PostgreSQL.
+
+SQLite runs in WAL mode with `synchronous=FULL`, and every write transaction begins with `BEGIN IMMEDIATE`: a deferred one
+that reads before it writes fails at once when another process writes (https://www.sqlite.org/isolation.html).
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+
+from penstock.errors import LedgerError, MissingDependencyError
+from penstock.ledger.tables import metadata
+
+REVISION = "0001"
+"""The newest migration in `migrations/versions`; a test compares the two."""
+
+_LOCK = 0x70656E73
+_SQLITE_ARGS: dict[str, Any] = {"timeout": 60, "isolation_level": None, "check_same_thread": False}
+"""`isolation_level` None: the driver begins nothing by itself, `_begin` does."""
+
+
+class Database:
+    """Connections to the ledger. `begin` is for writing, `read` for reading."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """Connect, and create or migrate the tables where that is due. Safe for many processes at once.
+
+        Raises:
+            LedgerError: the database was written by a newer Penstock, or is no ledger.
+            MissingDependencyError: the server cannot be reached, or its driver is not installed.
+        """
+        database = cls(_engine(url))
+        try:
+            database._prepare()
+        except OperationalError as exc:
+            raise MissingDependencyError(
+                f"the ledger at `{_shown(url)}` cannot be reached: {_first_line(exc)}",
+                hint="start the server, or unset the profile's `ledger.url` to use SQLite under the home",
+            ) from exc
+        except DatabaseError as exc:
+            raise LedgerError(
+                f"the ledger at `{_shown(url)}` cannot be read: {_first_line(exc)}",
+                hint="restore it from a backup, or choose another home",
+            ) from exc
+        return database
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One write transaction: all of it or nothing."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; sees one state of the database for as long as it is open."""
+        with self.engine.connect().execution_options(penstock_read=True) as connection:
+            yield connection
+
+    def exclusive(self, connection: Connection) -> None:
+        """Hold all other claims and sweeps off until the transaction ends (SQLite's writers exclude one another)."""
+        if not self.is_sqlite:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+    def insert_new(self, table: Table) -> Insert:
+        """An insert that leaves rows alone that are there already."""
+        return self._insert(table).on_conflict_do_nothing()
+
+    def upsert(self, table: Table, *keys: str) -> Insert:
+        """An insert that replaces the row with the same keys."""
+        statement = self._insert(table)
+        changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _insert(self, table: Table) -> Any:
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def _prepare(self) -> None:
+        with self.read() as connection:
+            if _revision(connection) == REVISION:
+                return
+        with self.begin() as connection:
+            self.exclusive(connection)
+            found = _revision(connection)
+            if found is None:
+                metadata.create_all(connection)
+                connection.execute(text("create table alembic_version (version_num varchar(32) not null primary key)"))
+                connection.execute(text("insert into alembic_version values (:v)"), {"v": REVISION})
+            elif found != REVISION:
+                from penstock.ledger.migrate import upgrade  # alembic is slow to import and seldom needed
+
+                upgrade(connection, found)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("select version_num from alembic_version")).scalar()
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a SQLite ledger."""
+    return f"sqlite+pysqlite:///{path}"
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite":
+            engine = create_engine(parsed, connect_args=_SQLITE_ARGS)
+            event.listen(engine, "connect", _set_pragmas)
+            event.listen(engine, "begin", _begin)
+            return engine
+        return create_engine(parsed, pool_pre_ping=True, pool_size=4, hide_parameters=True)
+    except (ArgumentError, NoSuchModuleError) as exc:
+        raise LedgerError(f"`{_shown(url)}` is no database address; write `postgresql://user@host/name`") from exc
+    except ImportError as exc:
+        raise MissingDependencyError(
+            f"the ledger's database needs the package `{exc.name}`", hint="pip install 'penstock[postgres]'"
+        ) from exc
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    if cursor.execute("pragma journal_mode").fetchone() != ("wal",):
+        _switch_to_wal(cursor)
+    cursor.execute("pragma synchronous=full")
+    cursor.execute("pragma foreign_keys=on")
+    cursor.execute("pragma cache_size=-65536")
+    cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    # at the first use by several processes this one statement is refused at once, whatever the timeout
+    deadline = time.monotonic() + _SQLITE_ARGS["timeout"]
+    while True:
+        try:
+            cursor.execute("pragma journal_mode=wal")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("penstock_read")
+    connection.exec_driver_sql("begin" if reading else "begin immediate")
+
+
+def _shown(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "…"
+
+
+def _first_line(exc: Exception) -> str:
+    return str(getattr(exc, "orig", exc)).strip().splitlines()[0]

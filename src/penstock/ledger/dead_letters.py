@@ -1,0 +1,59 @@
+"""Documents set aside: why, where, after how many attempts, and where their bytes are. An entry is never erased."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from penstock.ledger.clock import now
+from penstock.ledger.database import Database
+from penstock.ledger.jobs import Failure, Job, slices
+from penstock.ledger.tables import dead_letters
+
+
+class DeadLetters:
+    """The dead letters of a ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def add(self, cx: Connection, failures: Sequence[tuple[Job, Failure]]) -> None:
+        if failures:
+            cx.execute(
+                dead_letters.insert(),
+                [
+                    {
+                        "job": job.job,
+                        "tenant": job.tenant,
+                        "document": job.document,
+                        "pipeline": job.pipeline,
+                        "stage": failure.stage,
+                        "status": failure.status,
+                        "error_type": failure.error_type,
+                        "message": failure.message,
+                        "recovery": failure.recovery,
+                        "chain": msgspec.json.encode(failure.chain).decode(),
+                        "attempts": failure.attempts,
+                        "raw": job.content_hash,
+                    }
+                    for job, failure in failures
+                ],
+            )
+
+    def resolve(self, cx: Connection, jobs: Sequence[str], resolution: str) -> None:
+        """Close the open entries of jobs: `completed`, `retried`, `superseded` or `deleted`."""
+        for part in slices(jobs):
+            self._close(cx, resolution, dead_letters.c.job.in_(part))
+
+    def resolve_document(self, cx: Connection, tenant: str, document: str, resolution: str) -> None:
+        self._close(cx, resolution, dead_letters.c.tenant == tenant, dead_letters.c.document == document)
+
+    def open_count(self, cx: Connection) -> int:
+        return cx.execute(select(func.count()).where(dead_letters.c.resolved_at.is_(None))).scalar_one()
+
+    def _close(self, cx: Connection, resolution: str, *where: ColumnElement[bool]) -> None:
+        cx.execute(
+            update(dead_letters)
+            .where(dead_letters.c.resolved_at.is_(None), *where)
+            .values(resolved_at=now(), resolution=resolution)
+        )

@@ -1,0 +1,84 @@
+"""The ledger: one database, one object per noun."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from penstock.ledger.artifacts import Artifacts
+from penstock.ledger.batches import Batches
+from penstock.ledger.database import Database, sqlite_url
+from penstock.ledger.dead_letters import DeadLetters
+from penstock.ledger.documents import Documents
+from penstock.ledger.jobs import Jobs
+from penstock.ledger.outbox import Outbox
+from penstock.ledger.stage_runs import StageRuns
+from penstock.ledger.status import LIVE
+from penstock.ledger.tables import jobs, topologies
+from penstock.ledger.workers import Worker, recover
+
+
+class Ledger:
+    """Durable truth. Open it with `Ledger.open`; methods of the nouns take the connection of `begin` or `read`."""
+
+    def __init__(self, database: Database, home: Path) -> None:
+        self.database = database
+        self.home = home
+        self.jobs = Jobs(database)
+        self.documents = Documents(database)
+        self.artifacts = Artifacts(database)
+        self.stage_runs = StageRuns(database)
+        self.dead_letters = DeadLetters(database)
+        self.outbox = Outbox(database)
+        self.batches = Batches(database)
+
+    @classmethod
+    def open(cls, home: Path, url: str | None = None) -> "Ledger":
+        """The ledger of a home, created where it is absent: SQLite in the home unless `url` names a server."""
+        if url is None:
+            home.mkdir(parents=True, exist_ok=True)
+            url = sqlite_url(home / "ledger.db")
+        return cls(Database.open(url), home)
+
+    @classmethod
+    def open_existing(cls, home: Path, url: str | None = None) -> "Ledger | None":
+        """The ledger of a home, or None where there is none yet; creates nothing in the home."""
+        if url is None and not (home / "ledger.db").exists():
+            return None
+        return cls.open(home, url)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        with self.database.begin() as cx:
+            yield cx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self.database.read() as cx:
+            yield cx
+
+    def worker(self, lease_seconds: float) -> Worker:
+        """This process as a worker; enter it before claiming jobs."""
+        return Worker(self.database, self.home, lease_seconds)
+
+    def recover(self) -> int:
+        """Queue the jobs of workers that are dead; returns how many."""
+        return recover(self.database, self.home)
+
+    def keep_topology(self, cx: Connection, digest: str, pipeline: str, version: str, content: str) -> None:
+        """Store a pipeline version, so that its jobs keep it whatever becomes of the YAML."""
+        row = {"digest": digest, "pipeline": pipeline, "version": version, "content": content}
+        cx.execute(self.database.insert_new(topologies), [row])
+
+    def topology(self, cx: Connection, digest: str) -> str | None:
+        """A stored pipeline version, as it was encoded."""
+        return cx.execute(select(topologies.c.content).where(topologies.c.digest == digest)).scalar()
+
+    def topologies_in_flight(self, cx: Connection) -> list[str]:
+        """The encoded versions that live jobs still need."""
+        live = select(jobs.c.topology).where(jobs.c.status.in_(list(LIVE))).distinct()
+        return list(cx.execute(select(topologies.c.content).where(topologies.c.digest.in_(live))).scalars())
+
+    def close(self) -> None:
+        self.database.close()

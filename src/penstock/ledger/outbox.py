@@ -1,0 +1,41 @@
+"""Facts that are owed to the outside: written with the state change that they report, relayed later, at least once.
+
+One row holds the facts of a whole batch and stage; each is rendered as an event of its own when it is relayed.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, func, select, update
+
+from penstock.ledger.clock import now
+from penstock.ledger.database import Database
+from penstock.ledger.tables import outbox
+
+
+class Outbox:
+    """The outbox of a ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def add(self, cx: Connection, facts: bytes, count: int) -> None:
+        """Owe `count` facts, encoded as one value."""
+        if count:
+            cx.execute(outbox.insert(), [{"facts": facts, "count": count}])
+
+    def pending(self, cx: Connection, limit: int) -> list[tuple[int, float, bytes]]:
+        """(sequence, time, facts) of rows not yet relayed, oldest first."""
+        query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(outbox.c.relayed_at.is_(None))
+        return list(cx.execute(query.order_by(outbox.c.sequence).limit(limit)).tuples())
+
+    def mark_relayed(self, cx: Connection, sequences: Sequence[int]) -> None:
+        cx.execute(update(outbox).where(outbox.c.sequence.in_(sequences)).values(relayed_at=now()))
+
+    def pending_count(self, cx: Connection) -> int:
+        query = select(func.coalesce(func.sum(outbox.c.count), 0)).where(outbox.c.relayed_at.is_(None))
+        return int(cx.execute(query).scalar_one())
+
+    def all(self, cx: Connection) -> Iterator[tuple[int, float, bytes]]:
+        """(sequence, time, facts) of every row, oldest first."""
+        query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).order_by(outbox.c.sequence)
+        yield from cx.execute(query.execution_options(yield_per=200)).tuples()

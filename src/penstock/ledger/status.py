@@ -1,0 +1,76 @@
+"""What state a job can be in, and which state leads to which.
+
+queued → running → completed
+                 → waiting (at a gate) → queued
+                 → <a failure>          → queued (retried)
+anything but completed → superseded (the document changed, or was deleted)
+"""
+
+from enum import StrEnum
+
+from penstock.errors import IllegalTransitionError
+
+
+class JobStatus(StrEnum):
+    """The states that every pipeline knows; failures are strings of their own (`parse_failed`, `gate_timeout`, …)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    SUPERSEDED = "superseded"
+
+
+LIVE = (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.WAITING)
+"""In flight: the job will go on without anybody's help."""
+
+FAILURES = (
+    "ingest_failed",
+    "parse_failed",
+    "validation_failed",
+    "pdf_download_failed",
+    "chunk_failed",
+    "embed_failed",
+    "embed_failed_no_gpu",
+    "gpu_unavailable",
+    "index_failed",
+    "extract_failed",
+    "kg_failed",
+    "gate_timeout",
+    "rejected",
+    "stage_failed",
+)
+"""The failures of the built-in stage types; a stage type of one's own brings its own `…_failed`."""
+
+_LEADS_TO: dict[str, frozenset[str]] = {
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.SUPERSEDED}),
+    JobStatus.RUNNING: frozenset({JobStatus.QUEUED, JobStatus.WAITING, JobStatus.COMPLETED, JobStatus.SUPERSEDED}),
+    JobStatus.WAITING: frozenset({JobStatus.QUEUED, JobStatus.SUPERSEDED, "gate_timeout"}),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.SUPERSEDED: frozenset(),
+}
+
+
+def is_failure(status: str) -> bool:
+    """Whether the state is a failure: not in flight, not done, somebody may retry it."""
+    return status not in _LEADS_TO
+
+
+def check_transition(before: str, after: str) -> None:
+    """Raises `IllegalTransitionError` unless `before` leads to `after`."""
+    if is_failure(before):
+        legal = after in (JobStatus.QUEUED, JobStatus.SUPERSEDED)
+    elif before == JobStatus.RUNNING and is_failure(after):
+        legal = True
+    else:
+        legal = after in _LEADS_TO[before]
+    if not legal:
+        raise IllegalTransitionError(f"a job that is `{before}` cannot become `{after}`")
+
+
+def sources_of(after: str) -> tuple[str, ...]:
+    """The in-flight states that lead to `after`, for the `WHERE` of a conditional update."""
+    found = [before for before, to in _LEADS_TO.items() if after in to]
+    if is_failure(after) and JobStatus.RUNNING not in found:
+        found.append(JobStatus.RUNNING)
+    return tuple(found)

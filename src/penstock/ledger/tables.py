@@ -1,0 +1,289 @@
+"""The ledger's tables. Times are seconds since 1970 by the database's clock; ids are never empty."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+from penstock.ledger.clock import now
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _filled(column: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} <> ''", name=f"{column}_filled")
+
+
+topologies = Table(
+    "topologies",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("pipeline", String(64), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", Float, nullable=False, default=now()),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("document", String(512), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("generation", Integer, nullable=False, default=0),
+    Column("active_generation", Integer, nullable=False, default=0),
+    Column("active_job", String(40)),
+    Column("active_hash", String(64)),
+    Column("index_build", String(64)),
+    Column("graph_build", String(64)),
+    Column("deleted_at", Float),
+    Column("created_at", Float, nullable=False, default=now()),
+    Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
+    PrimaryKeyConstraint("tenant", "document"),
+    _filled("tenant"),
+    _filled("document"),
+)
+Index("ix_documents_index_build", documents.c.index_build)
+Index("ix_documents_graph_build", documents.c.graph_build)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("document", String(512), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False, default=now()),
+    PrimaryKeyConstraint("tenant", "document", "content_hash"),
+    _filled("content_hash"),
+)
+Index("ix_versions_tenant_content_hash", versions.c.tenant, versions.c.content_hash)
+
+origins = Table(
+    "origins",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("origin", String(1024), nullable=False),
+    Column("document", String(512), nullable=False),
+    PrimaryKeyConstraint("tenant", "origin", "document"),
+)
+Index("ix_origins_tenant_document", origins.c.tenant, origins.c.document)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", String(40), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("lease_expires_at", Float, nullable=False),
+    Column("started_at", Float, nullable=False, default=now()),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("document", String(512), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("pipeline", String(64), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("topology", String(64), ForeignKey("topologies.digest"), nullable=False),
+    Column("work_digest", String(64), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("locator", Text, nullable=False),
+    Column("kind_hint", String(64), nullable=False, default=""),
+    Column("metadata", Text, nullable=False, default="{}"),
+    Column("generation", Integer, nullable=False),
+    Column("status", String(40), nullable=False),
+    Column("current_stage", String(64)),
+    Column("segment", Integer, nullable=False, default=0),
+    Column("pdf_downloaded", Boolean, nullable=False, default=False, server_default=false()),
+    Column("pdf_ir_ready", Boolean, nullable=False, default=False, server_default=false()),
+    Column("post_pdf_started", Boolean, nullable=False, default=False, server_default=false()),
+    Column("retry_count_per_stage", Text, nullable=False, default="{}"),
+    Column("correlation_id", String(64), nullable=False),
+    Column("batch", String(40)),
+    Column("lease_owner", String(40)),
+    Column("lease_token", Integer, nullable=False, default=0),
+    Column("index_build", String(64)),
+    Column("graph_build", String(64)),
+    Column("error_type", String(128)),
+    Column("error_message", Text),
+    Column("error_stage", String(64)),
+    Column("error_recovery", String(20)),
+    Column("created_at", Float, nullable=False, default=now()),
+    Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
+    Column("waiting_since", Float),
+    Column("finished_at", Float),
+    _filled("job"),
+    _filled("tenant"),
+    _filled("document"),
+)
+Index("ix_jobs_tenant_document_pipeline", jobs.c.tenant, jobs.c.document, jobs.c.pipeline, jobs.c.generation)
+Index("ix_jobs_pipeline_status", jobs.c.pipeline, jobs.c.status)
+Index("ix_jobs_batch", jobs.c.batch)
+Index(
+    "ix_jobs_in_flight",
+    jobs.c.status,
+    jobs.c.created_at,
+    sqlite_where=text("status in ('queued', 'running', 'waiting')"),
+    postgresql_where=text("status in ('queued', 'running', 'waiting')"),
+)
+Index(
+    "uq_jobs_running_document",
+    jobs.c.tenant,
+    jobs.c.document,
+    unique=True,
+    sqlite_where=text("status = 'running'"),
+    postgresql_where=text("status = 'running'"),
+)
+Index(
+    "uq_jobs_queued_document_pipeline",
+    jobs.c.tenant,
+    jobs.c.document,
+    jobs.c.pipeline,
+    unique=True,
+    sqlite_where=text("status = 'queued'"),
+    postgresql_where=text("status = 'queued'"),
+)
+
+stage_runs = Table(
+    "stage_runs",
+    metadata,
+    Column("job", String(40), ForeignKey("jobs.job", ondelete="CASCADE"), nullable=False),
+    Column("stage", String(64), nullable=False),
+    Column("status", String(40), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("reused", Boolean, nullable=False),
+    Column("work_key", String(64)),
+    Column("run_id", String(64)),
+    Column("error", Text),
+    Column("finished_at", Float, nullable=False, default=now()),
+    PrimaryKeyConstraint("job", "stage"),
+)
+Index("ix_stage_runs_work_key", stage_runs.c.work_key)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("work_key", String(64), primary_key=True),
+    Column("pack", String(64), nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("checksum", String(32), nullable=False),
+    Column("build", String(64)),
+    Column("created_at", Float, nullable=False, default=now()),
+)
+Index("ix_artifacts_pack", artifacts.c.pack)
+
+builds = Table(
+    "builds",
+    metadata,
+    Column("build", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("document", String(512), nullable=False),
+    Column("store", String(20), nullable=False),
+    Column("job", String(40), nullable=False),
+    Column("work_key", String(64), nullable=False),
+    Column("doomed", Boolean, nullable=False, default=False, server_default=false()),
+    Column("created_at", Float, nullable=False, default=now()),
+)
+Index("ix_builds_tenant_document", builds.c.tenant, builds.c.document)
+Index("ix_builds_job", builds.c.job)
+Index("ix_builds_doomed", builds.c.doomed, sqlite_where=text("doomed"), postgresql_where=text("doomed"))
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("document", String(512), nullable=False),
+    Column("created_at", Float, nullable=False, default=now()),
+    PrimaryKeyConstraint("tenant", "document"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch", String(40), primary_key=True),
+    Column("pipeline", String(64), nullable=False),
+    Column("topology", String(64), ForeignKey("topologies.digest"), nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("generation", Integer, nullable=False, default=0),
+    Column("status", String(20), nullable=False),
+    Column("run_id", String(64)),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Float, nullable=False, default=now()),
+    Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
+)
+Index("ix_batches_status", batches.c.status)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("job", String(40), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("document", String(512), nullable=False),
+    Column("pipeline", String(64), nullable=False),
+    Column("stage", String(64), nullable=False),
+    Column("status", String(40), nullable=False),
+    Column("error_type", String(128), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("recovery", String(20), nullable=False),
+    Column("chain", Text, nullable=False, default="[]"),
+    Column("attempts", Integer, nullable=False),
+    Column("raw", String(64), nullable=False),
+    Column("created_at", Float, nullable=False, default=now()),
+    Column("resolved_at", Float),
+    Column("resolution", String(40)),
+)
+Index("ix_dead_letters_job", dead_letters.c.job)
+Index(
+    "ix_dead_letters_open",
+    dead_letters.c.created_at,
+    sqlite_where=text("resolved_at is null"),
+    postgresql_where=text("resolved_at is null"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("sequence", _SERIAL, primary_key=True, autoincrement=True),
+    Column("facts", LargeBinary, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("created_at", Float, nullable=False, default=now()),
+    Column("relayed_at", Float),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_outbox_pending",
+    outbox.c.sequence,
+    sqlite_where=text("relayed_at is null"),
+    postgresql_where=text("relayed_at is null"),
+)
