@@ -10,9 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 Json = Any
 """A value that JSON can hold. (msgspec does not resolve recursive aliases.)"""
+
+GATE_FIELDS: dict[str, type] = {"pdf_downloaded": bool, "pdf_ir_ready": bool, "post_pdf_started": bool}
+"""What of a ledger job a gate may ask, and the type of its values."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -281,3 +285,13 @@ def content_name(content: bytes) -> str:
 def new_id() -> str:
     """A new identifier: 128 bits, hex, rising with time so that rows written together lie together."""
     return f"{time.time_ns() >> 10:014x}{secrets.token_hex(9)}"
+
+
+def facts_digest(facts: Facts) -> str:
+    """A hash of entities and claims, whatever their order: equal where a graph holds what was written."""
+    entities = (replace(each, mentions=tuple(sorted(each.mentions, key=_encode))) for each in facts.entities)
+    return short_hash(*sorted(map(_encode, entities)), b"", *sorted(map(_encode, facts.claims)))
+
+
+def _encode(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="sorted")

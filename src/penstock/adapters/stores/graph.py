@@ -1,0 +1,243 @@
+"""Entities and relations in one SQLite file: `graph.db`."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic import BaseModel
+
+from penstock.adapters.stores.durable import PARTIAL, sync_folder
+from penstock.adapters.stores.filelock import locked
+from penstock.adapters.stores.settings import NoSettings
+from penstock.adapters.stores.tenants import check_tenant
+from penstock.errors import PermanentError, TransientError, UnavailableError
+from penstock.ports import Resources
+from penstock.records import Claim, Entity, Facts, Mention, facts_digest
+
+_BUSY_SECONDS = 30.0
+_SCHEMA = """
+CREATE TABLE builds (
+    number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, build TEXT NOT NULL, document TEXT NOT NULL,
+    UNIQUE (tenant, build)
+) STRICT;
+CREATE TABLE entities (
+    build INTEGER NOT NULL REFERENCES builds ON DELETE CASCADE, position INTEGER NOT NULL,
+    entity_id TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, identifiers BLOB NOT NULL,
+    folded_id TEXT NOT NULL, folded_name TEXT NOT NULL,
+    PRIMARY KEY (build, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX entities_by_id ON entities (folded_id);
+CREATE INDEX entities_by_name ON entities (folded_name);
+CREATE TABLE mentions (
+    build INTEGER NOT NULL REFERENCES builds ON DELETE CASCADE, entity INTEGER NOT NULL, position INTEGER NOT NULL,
+    "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (build, entity, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE relations (
+    build INTEGER NOT NULL REFERENCES builds ON DELETE CASCADE, position INTEGER NOT NULL,
+    subject TEXT NOT NULL, predicate TEXT NOT NULL, object TEXT NOT NULL,
+    extractor TEXT NOT NULL, version TEXT NOT NULL, "start" INTEGER, "end" INTEGER, evidence TEXT NOT NULL,
+    PRIMARY KEY (build, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX relations_by_subject ON relations (subject);
+CREATE INDEX relations_by_object ON relations (object);
+"""
+_CLAIM = 'subject, predicate, object, extractor, version, "start", "end", evidence'
+
+
+class SQLiteGraph:
+    """A graph in the state folder. Every write is one transaction; several processes may read and write at once."""
+
+    settings_type: ClassVar[type[BaseModel]] = NoSettings
+    version: ClassVar[str] = "1"
+
+    def __init__(self, settings: NoSettings, resources: Resources) -> None:
+        self._path = resources.home / "graph.db"
+
+    def write(self, tenant: str, builds: Mapping[str, tuple[str, Facts]]) -> None:
+        """Put each build's (document id, facts) in, replacing what stands under that build.
+
+        Raises `TransientError` when another writer keeps the file for 30 s, `UnavailableError` when the disk does not
+        take the rows.
+        """
+        check_tenant(tenant)
+        if not builds:
+            return
+        if not self._path.exists():
+            self._create()
+        with self._transaction() as connection:
+            for build, (document, facts) in builds.items():
+                _remove(connection, tenant, build)
+                _insert(connection, tenant, build, document, facts)
+
+    def remove(self, tenant: str, builds: Iterable[str]) -> None:
+        """Remove all rows of the builds; absent builds are passed over."""
+        check_tenant(tenant)
+        if self._path.exists():
+            with self._transaction() as connection:
+                for build in builds:
+                    _remove(connection, tenant, build)
+
+    def find(self, tenant: str, name_or_id: str) -> list[tuple[str, str, str]]:
+        """(entity id, name, type) of the entities that bear this id or name, whatever its case; sorted."""
+        folded = name_or_id.casefold()
+        return self._select(
+            "SELECT DISTINCT entity_id, name, type FROM entities JOIN builds ON builds.number = entities.build"
+            " WHERE tenant = ? AND (folded_id = ? OR folded_name = ?) ORDER BY 1, 2, 3",
+            (check_tenant(tenant), folded, folded),
+        )
+
+    def relations(self, tenant: str, entity_id: str) -> list[tuple[str, str, Claim]]:
+        """(build, document id, claim) of every relation that the entity takes part in, by build."""
+        rows = self._select(
+            f"SELECT builds.build, document, {_CLAIM} FROM relations JOIN builds ON builds.number = relations.build"  # noqa: S608
+            " WHERE tenant = ? AND (subject = ? OR object = ?) ORDER BY 1, position",
+            (check_tenant(tenant), entity_id, entity_id),
+        )
+        return [(build, document, _claim(row)) for build, document, *row in rows]
+
+    def facts(self, tenant: str, build: str) -> Facts:
+        """What was written under a build, in the same order; empty where there is nothing."""
+        with self._snapshot() as connection:
+            row = (
+                connection
+                and connection.execute(
+                    "SELECT number FROM builds WHERE tenant = ? AND build = ?", (check_tenant(tenant), build)
+                ).fetchone()
+            )
+            return _facts(connection, row[0]) if connection and row else Facts()
+
+    def scan(self, tenant: str) -> Iterator[tuple[str, str]]:
+        """(build, digest of its facts) of every build, computed from the rows, as of one moment."""
+        with self._snapshot() as connection:
+            if connection is None:
+                return
+            statement = "SELECT build, number FROM builds WHERE tenant = ? ORDER BY build"
+            for build, number in connection.execute(statement, (check_tenant(tenant),)):
+                yield build, facts_digest(_facts(connection, number))
+
+    def _create(self) -> None:
+        """Make the file beside its place and move it there: whoever sees it sees its tables."""
+        with locked(self._path.with_suffix(".lock")):
+            if self._path.exists():
+                return
+            partial = self._path.with_suffix(PARTIAL)
+            partial.unlink(missing_ok=True)
+            with closing(sqlite3.connect(partial, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            partial.replace(self._path)
+            sync_folder(self._path.parent)
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        try:
+            uri = f"{self._path.absolute().as_uri()}?mode=rw"
+            with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                yield connection
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise TransientError(f"{self._path}: another writer kept the file for {_BUSY_SECONDS:g} s") from exc
+            raise UnavailableError(f"{self._path}: {exc.sqlite_errorname}; is the disk full, or not writable?") from exc
+        except sqlite3.DatabaseError as exc:
+            raise PermanentError(f"{self._path}: the file is broken; restore it, or remove it and index again") from exc
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._connect() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                if connection.in_transaction:  # SQLite ends it by itself when the disk is full
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection that sees one state of the graph; None where there is no graph."""
+        if not self._path.exists():
+            yield None
+            return
+        with self._connect() as connection:
+            connection.execute("BEGIN")
+            yield connection
+
+    def _select(self, statement: str, values: tuple[str, ...]) -> list[Any]:
+        with self._snapshot() as connection:
+            return connection.execute(statement, values).fetchall() if connection else []
+
+
+def _remove(connection: sqlite3.Connection, tenant: str, build: str) -> None:
+    connection.execute("DELETE FROM builds WHERE tenant = ? AND build = ?", (tenant, build))
+
+
+def _insert(connection: sqlite3.Connection, tenant: str, build: str, document: str, facts: Facts) -> None:
+    number = connection.execute(
+        "INSERT INTO builds (tenant, build, document) VALUES (?, ?, ?)", (tenant, build, document)
+    ).lastrowid
+    connection.executemany(
+        "INSERT INTO entities VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (number, i, e.entity_id, e.name, e.type, _encode(e.identifiers), e.entity_id.casefold(), e.name.casefold())
+            for i, e in enumerate(facts.entities)
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO mentions VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (number, i, j, mention.start, mention.end, mention.text)
+            for i, entity in enumerate(facts.entities)
+            for j, mention in enumerate(entity.mentions)
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (number, i, c.subject, c.predicate, c.object, c.extractor, c.version, c.start, c.end, c.evidence)
+            for i, c in enumerate(facts.claims)
+        ),
+    )
+
+
+def _facts(connection: sqlite3.Connection, number: int) -> Facts:
+    mentions: dict[int, list[Mention]] = {}
+    statement = 'SELECT entity, "start", "end", text FROM mentions WHERE build = ? ORDER BY entity, position'
+    for entity, start, end, text in connection.execute(statement, (number,)):
+        mentions.setdefault(entity, []).append(Mention(start, end, text))
+    statement = "SELECT position, entity_id, name, type, identifiers FROM entities WHERE build = ? ORDER BY position"
+    entities = tuple(
+        Entity(
+            entity_id=entity_id,
+            name=name,
+            type=type_,
+            mentions=tuple(mentions.get(position, ())),
+            identifiers=msgspec.json.decode(identifiers, type=dict[str, str]),
+        )
+        for position, entity_id, name, type_, identifiers in connection.execute(statement, (number,))
+    )
+    statement = f"SELECT {_CLAIM} FROM relations WHERE build = ? ORDER BY position"  # noqa: S608
+    return Facts(entities=entities, claims=tuple(map(_claim, connection.execute(statement, (number,)))))
+
+
+def _claim(row: Iterable[Any]) -> Claim:
+    subject, predicate, object_, extractor, version, start, end, evidence = row
+    return Claim(
+        subject=subject,
+        predicate=predicate,
+        object=object_,
+        extractor=extractor,
+        version=version,
+        start=start,
+        end=end,
+        evidence=evidence,
+    )
+
+
+def _encode(identifiers: Mapping[str, str]) -> bytes:
+    return msgspec.json.encode(identifiers)
