@@ -167,7 +167,7 @@ def _splitter(settings: ChunkSettings) -> Any:
             separators=["\n\n", "\n", r"[.!?]\s", " "],
         )
     by_sentence = settings.split_by == "sentence"
-    splitter = DocumentSplitter(
+    splitter: Any = DocumentSplitter(
         split_by="period" if by_sentence else settings.split_by,
         split_length=settings.split_length,
         split_overlap=settings.split_overlap,

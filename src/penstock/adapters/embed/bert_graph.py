@@ -1,7 +1,7 @@
 """BERT as an ONNX graph, built from a safetensors file alone.
 
-The graph takes one text (`input_ids`, int64, [tokens]) and gives its mean-pooled vector (`embedding`, float32, [width]).
-It has no batch and no padding: with dynamic quantisation a row would depend on its neighbours.
+The graph takes one text (`input_ids`, int64, [tokens]) and gives its mean-pooled vector (`embedding`, float32,
+[width]). It has no batch and no padding: with dynamic quantisation a row would depend on its neighbours.
 Sources: <https://arxiv.org/abs/1810.04805>, <https://github.com/huggingface/safetensors#format>,
 <https://onnx.ai/onnx/operators/>.
 """

@@ -8,8 +8,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.errors import StageError
 from penstock.ports import Resources
@@ -19,17 +20,19 @@ _WORD = re.compile(r"\w+")
 _NGRAM_LENGTHS = (3, 4)
 _STOP_SHARE = 0.1
 _STOP_WORDS = frozenset(
-    "a about after all also an and any are as at be been before between both but by can could did do does each for from"
-    " had has have he her him his how i if in into is it its may more most no not of on one only or other our out over"
-    " s same she should so some such t than that the their them then there these they this those to under up was we"
-    " were what when where which while who will with would you your".split()
+    _WORD.findall(
+        """
+        a about after all also an and any are as at be been before between both but by can could did do does
+        each for from had has have he her him his how i if in into is it its may more most no not of on one only
+        or other our out over s same she should so some such t than that the their them then there these they
+        this those to under up was we were what when where which while who will with would you your
+        """
+    )
 )
 
 
-class HashingSettings(BaseModel):
+class HashingSettings(PassageSettings):
     """`dimension` is the number of buckets: more of them, fewer words that share one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     dimension: int = Field(default=1024, ge=16, le=65_536)
 
@@ -49,6 +52,7 @@ class HashingEmbedder:
         import numpy as np
 
         self._np = np
+        self._settings = settings
         self.dimension = settings.dimension
         self.model = f"hashing-{settings.dimension}-v{self.version}"
         self._features = lru_cache(maxsize=200_000)(self._features_of)
@@ -60,7 +64,9 @@ class HashingEmbedder:
             RejectedError: there are no chunks.
             PermanentError: a chunk holds nothing to hash.
         """
-        return pack(chunks, [self._vector(chunk.text) for chunk in chunks], self.model, self.dimension)
+        return pack(
+            chunks, [self._vector(passage(chunk, self._settings)) for chunk in chunks], self.model, self.dimension
+        )
 
     def execute_batch(self, items: Sequence[tuple[StageContext, list[Chunk]]]) -> list[EmbeddingBatch | StageError]:
         """`execute` for each item; an error takes the place of the item's result."""

