@@ -1,0 +1,87 @@
+"""Bytes to the intermediate representation: one module for each format, chosen by the kind of the payload."""
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.adapters.parse import (
+    clinicaltrials,
+    html,
+    jats,
+    json,
+    markdown,
+    openalex,
+    openfda,
+    package,
+    pubmed,
+    record,
+    rst,
+    text,
+)
+from penstock.errors import RejectedError
+from penstock.ports import Resources
+from penstock.records import Document, RawPayload, StageContext
+
+MODULES: Mapping[str, ModuleType] = {
+    "clinicaltrials": clinicaltrials,
+    "html": html,
+    "jats": jats,
+    "json": json,
+    "markdown": markdown,
+    "openalex": openalex,
+    "openfda": openfda,
+    "package": package,
+    "pubmed": pubmed,
+    "record": record,
+    "rst": rst,
+    "text": text,
+}
+"""The module that reads each kind."""
+
+BUILDER_VERSION = "1"
+
+
+class AutoSettings(BaseModel):
+    """`max_bytes`: larger payloads are rejected unread."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    max_bytes: int = Field(default=64 * 2**20, gt=0)
+
+
+class AutoParser:
+    """Reads each payload with the module for its kind. The same bytes always give the same document."""
+
+    settings_type: ClassVar[type[BaseModel]] = AutoSettings
+    version: ClassVar[str] = " ".join(
+        (f"builder={BUILDER_VERSION}", *(f"{kind}={module.VERSION}" for kind, module in MODULES.items()))
+    )
+
+    def __init__(self, settings: AutoSettings, resources: Resources) -> None:
+        self._max_bytes = settings.max_bytes
+
+    def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:
+        """The document in the one payload.
+
+        Raises `RejectedError` where there are several, where the kind has no parser, and where the bytes are not what
+        their kind says.
+        """
+        if len(payloads) != 1:
+            raise RejectedError(f"payloads: {len(payloads)} of them; one for each document would be right")
+        payload = payloads[0]
+        if len(payload.content) > self._max_bytes:
+            raise RejectedError(f"content: {len(payload.content)} bytes; at most {self._max_bytes} would be right")
+        try:
+            return _parser(payload.kind)(payload)
+        except RecursionError as exc:
+            raise RejectedError(f"content: {payload.kind} nested too deeply to be read") from exc
+
+
+def _parser(kind: str) -> Callable[[RawPayload], Document]:
+    if kind not in MODULES:
+        known = ", ".join(f"`{each}`" for each in MODULES)
+        raise RejectedError(f"no parser takes `{kind}`; there are parsers for {known}")
+    parse: Callable[[RawPayload], Document] = MODULES[kind].parse
+    return parse

@@ -1,0 +1,1 @@
+"""Where documents come from: files, installed Python packages, the ClinicalTrials.gov service."""
