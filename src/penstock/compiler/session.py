@@ -1,0 +1,85 @@
+"""What the ops of one Dagster run share: the batch that the run takes through its segment, held under a lease."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dagster import Field, InitResourceContext, ResourceDefinition
+
+from penstock.errors import LostLeaseError
+from penstock.events.relay import relay
+from penstock.execution.batch import BatchRun, claim_batch
+from penstock.execution.report import StageOutcome
+from penstock.execution.runner import run_stage
+from penstock.execution.sweep import sweep
+from penstock.execution.workspace import Workspace
+from penstock.plan.topology import Topology
+
+RESOURCE = "penstock"
+BATCH_TAG = "penstock/batch"
+
+
+class Session:
+    """A batch and the outcomes of its stages so far."""
+
+    def __init__(self, batch: BatchRun | None) -> None:
+        self.batch = batch
+        self.outcomes: list[StageOutcome] = []
+        self.lost = False
+
+    def run(self, stage: str, run_id: str) -> StageOutcome:
+        """Take the batch through a stage. A batch that another worker has taken over is left to it."""
+        planned = self.batch.topology.stage(stage) if self.batch else None
+        if self.batch is None or planned is None or self.lost:
+            return StageOutcome(stage, planned.type if planned else "")
+        self.batch.run_id = run_id
+        try:
+            outcome = run_stage(self.batch, planned)
+        except LostLeaseError:
+            self.lost = True
+            return StageOutcome(stage, planned.type)
+        self.outcomes.append(outcome)
+        return outcome
+
+    @property
+    def waiting(self) -> int:
+        """How many of the batch's documents have come to the gate that ends the segment."""
+        return len(self.batch.jobs) if self.batch and not self.batch.open_stages else 0
+
+
+def session_resource(open_workspace: Callable[[], Workspace], topology: Topology, segment: int) -> ResourceDefinition:
+    """The resource of jobs that Dagster's daemon launches: claims the batch that the run config names.
+
+    Without a batch (a run started by hand in the UI) it claims what is queued for the pipeline, up to a batch's size.
+    """
+
+    @contextmanager
+    def open_session(context: InitResourceContext) -> Iterator[Session]:
+        workspace = open_workspace()
+        ledger = workspace.ledger
+        ledger.recover()
+        profile = workspace.profile
+        with ledger.worker(profile.lease_seconds) as worker:
+            run_id = context.run_id or ""
+            with ledger.begin() as cx:
+                ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
+            batch = claim_batch(
+                workspace,
+                worker,
+                topology,
+                segment,
+                batch=context.resource_config["batch"] or None,
+                run_id=run_id,
+                limit=profile.batch.documents,
+            )
+            yield Session(batch)
+        sweep(workspace)
+        relay(ledger, workspace.resources.events, profile.events.type_prefix)
+        workspace.close()
+
+    return ResourceDefinition(
+        open_session,
+        config_schema={
+            "batch": Field(str, default_value="", description="A batch of the ledger; empty: whatever is queued.")
+        },
+        description="The batch that the run takes through its stages.",
+    )

@@ -1,0 +1,1 @@
+"""One fact, rendered as an event: what the ledger's outbox owes becomes CloudEvents."""

@@ -1,0 +1,57 @@
+"""Facts as CloudEvents 1.0 in structured form (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
+
+The id of an event is made from what it tells, so that a second delivery carries the same id.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from penstock.events.facts import Fact, FactBatch
+
+DEFAULT_PREFIX = "org.medicalkg.orchestration"
+
+
+def render(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAULT_PREFIX) -> Iterator[dict[str, Any]]:
+    """One event a fact. `seconds` is when the ledger took the facts in (since 1970); `sequence` orders them."""
+    time = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    source = f"/orchestration/{batch.stage or batch.pipeline or 'documents'}"
+    for number, fact in enumerate(batch.facts):
+        yield {
+            "specversion": "1.0",
+            "id": f"{fact.job}:{fact.claim}:{batch.stage}:{batch.kind}:{fact.attempt}",
+            "source": source,
+            "type": f"{prefix}.{batch.kind}",
+            "subject": fact.document,
+            "time": time,
+            "datacontenttype": "application/json",
+            "partitionkey": f"{fact.tenant}/{fact.document}",
+            "sequence": f"{sequence:012d}-{number:06d}",
+            "data": _data(batch, fact),
+        }
+
+
+def _data(batch: FactBatch, fact: Fact) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "tenant_id": fact.tenant,
+        "job_id": fact.job,
+        "correlation_id": fact.correlation_id,
+        "pipeline": batch.pipeline,
+        "pipeline_version": batch.version,
+    }
+    if batch.run_id:
+        data["dagster_run_id"] = batch.run_id
+    if batch.stage:
+        data |= {"stage": batch.stage, "policy_name": batch.policy, "attempt_number": fact.attempt}
+    if batch.kind in ("stage.completed", "stage.failed"):
+        data |= {
+            "duration_ms": round(fact.duration_ms, 3),
+            "output_count": fact.output_count,
+            "gpu_used": False,
+            "retry_count": fact.attempt - 1,
+        }
+    if fact.error_type:
+        data |= {"error_type": fact.error_type, "error_message": fact.error_message}
+    if batch.kind == "stage.retrying":
+        data["backoff_ms"] = round(fact.backoff_ms, 3)
+    return data | fact.detail

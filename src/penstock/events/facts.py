@@ -1,0 +1,46 @@
+"""Facts: what happened, as the outbox keeps it. One batch of facts is one row there, and one event a document later."""
+
+import msgspec
+
+
+class Fact(msgspec.Struct, frozen=True, array_like=True):
+    """What happened to one document. `claim` is the lease token: a job that is resumed tells new facts."""
+
+    job: str
+    tenant: str
+    document: str
+    correlation_id: str
+    claim: int = 0
+    attempt: int = 1
+    duration_ms: float = 0.0
+    output_count: int = 0
+    error_type: str = ""
+    error_message: str = ""
+    backoff_ms: float = 0.0
+    detail: dict[str, str] = {}
+
+
+class FactBatch(msgspec.Struct, frozen=True, array_like=True):
+    """Facts of one kind: `stage.started`, `stage.completed`, `job.failed`, `document.deleted`, …"""
+
+    kind: str
+    pipeline: str
+    version: str
+    stage: str
+    policy: str
+    run_id: str
+    facts: tuple[Fact, ...]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(FactBatch)
+
+
+def encode(batch: FactBatch) -> bytes:
+    """As the outbox keeps it."""
+    return _ENCODER.encode(batch)
+
+
+def decode(data: bytes) -> FactBatch:
+    """Raises `msgspec.DecodeError` when the bytes are no facts."""
+    return _DECODER.decode(data)

@@ -1,0 +1,177 @@
+"""A batch: ledger jobs on their way through one segment of a pipeline, held under a lease by this process."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from penstock.errors import LostLeaseError
+from penstock.events.facts import Fact, FactBatch, encode
+from penstock.execution.report import Progress, no_progress
+from penstock.execution.submit import keys_of
+from penstock.execution.workspace import Workspace
+from penstock.ledger.batches import Batch
+from penstock.ledger.jobs import Failure, Job
+from penstock.ledger.workers import Worker
+from penstock.plan.topology import PlannedStage, Topology
+from penstock.records import new_id
+from penstock.registry import stage_type
+
+CLAIMS = 20
+"""A job that was claimed this often without an end has taken its runs down with it; it is set aside."""
+
+
+class BatchRun:
+    """The jobs of a batch in memory: what they are, their work keys, what became of them.
+
+    `jobs` shrinks as documents fail or are lost to another worker; `outputs` holds what later stages still need.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        worker: Worker,
+        topology: Topology,
+        segment: int,
+        batch: str,
+        jobs: Sequence[Job],
+        run_id: str = "",
+        progress: Progress = no_progress,
+    ) -> None:
+        self.workspace = workspace
+        self.worker = worker
+        self.topology = topology
+        self.segment = segment
+        self.batch = batch
+        self.run_id = run_id
+        self.progress = progress
+        self.size = len(jobs)
+        self.jobs = {job.job: job for job in jobs}
+        self.keys = {job.job: keys_of(topology, job.tenant, job, job.content_hash, job.kind_hint) for job in jobs}
+        self.outputs: dict[str, dict[str, object]] = {}
+        self.builds: dict[str, dict[str, str]] = {"index": {}, "graph": {}}
+        self.open_stages = {stage.name for stage in topology.segment(segment)}
+
+    @property
+    def stages(self) -> tuple[PlannedStage, ...]:
+        return self.topology.segment(self.segment)
+
+    def facts(self, kind: str, stage: str, policy: str, facts: Sequence[Fact]) -> tuple[bytes, int]:
+        """Facts of this batch, as the outbox takes them."""
+        batch = FactBatch(kind, self.topology.pipeline, self.topology.version, stage, policy, self.run_id, tuple(facts))
+        return encode(batch), len(facts)
+
+    def fact(self, job: Job, **fields: object) -> Fact:
+        made = Fact(job.job, job.tenant, job.document, job.correlation_id, job.lease_token)
+        return msgspec.structs.replace(made, **fields) if fields else made
+
+    def keep_held(self, cx: Connection) -> None:
+        """Let go of the jobs that another worker has taken over."""
+        tokens = {job.job: job.lease_token for job in self.jobs.values()}
+        held = self.workspace.ledger.jobs.held(cx, self.worker.id, tokens)
+        for lost in set(self.jobs) - held:
+            del self.jobs[lost]
+        if tokens and not self.jobs:
+            raise LostLeaseError(f"batch `{self.batch}` was taken over by another worker")
+
+    def drop_unneeded(self) -> None:
+        """Forget outputs that no open stage takes."""
+        needed = {stage.input for stage in self.stages if stage.name in self.open_stages}
+        for name in set(self.outputs) - needed:
+            del self.outputs[name]
+
+    def finish(self) -> None:
+        """Once all stages are through: the switch to the new versions, or the wait at the gate."""
+        ledger = self.workspace.ledger
+        gate = self.topology.gate_after(self.segment)
+        with ledger.begin() as cx:
+            self.keep_held(cx)
+            ids = list(self.jobs)
+            if gate is not None:
+                ledger.jobs.wait(cx, ids, gate.name, self.segment + 1)
+                kind = "job.waiting"
+            else:
+                self._complete(cx)
+                kind = "job.completed"
+            facts = [self.fact(job) for job in self.jobs.values()]
+            ledger.outbox.add(cx, *self.facts(kind, gate.name if gate else "", "", facts))
+            ledger.batches.ended(cx, self.batch)
+
+    def _complete(self, cx: Connection) -> None:
+        ledger = self.workspace.ledger
+        done = [
+            msgspec.structs.replace(
+                job,
+                index_build=self.builds["index"].get(job.job, job.index_build),
+                graph_build=self.builds["graph"].get(job.job, job.graph_build),
+            )
+            for job in self.jobs.values()
+        ]
+        ledger.jobs.complete(cx, done)
+        ledger.documents.activate(cx, done, stores_written(self.topology))
+        ledger.dead_letters.resolve(cx, [job.job for job in done if job.error_type], "completed")
+
+
+def stores_written(topology: Topology) -> frozenset[str]:
+    """Which stores a pipeline writes: `index`, `graph`."""
+    found = (stage_type(stage.type).store for stage in topology.stages if stage.gate is None)
+    return frozenset(store for store in found if store)
+
+
+def claim_batch(
+    workspace: Workspace,
+    worker: Worker,
+    topology: Topology,
+    segment: int,
+    *,
+    ids: Sequence[str] | None = None,
+    batch: str | None = None,
+    run_id: str = "",
+    limit: int = 256,
+    progress: Progress = no_progress,
+) -> BatchRun | None:
+    """Take jobs under a lease as one batch: of these ids, or those planned for `batch`. None where nothing is free."""
+    ledger = workspace.ledger
+    with ledger.begin() as cx:
+        digest = topology.digest
+        jobs = ledger.jobs.claim(cx, worker.id, digest, segment, ids=ids, batch=batch, limit=limit)
+        jobs = _without_worn_out(workspace, cx, jobs)
+        if not jobs:
+            return None
+        if batch is None:
+            batch = new_id()
+            row = Batch(
+                batch=batch,
+                pipeline=topology.pipeline,
+                topology=digest,
+                segment=segment,
+                generation=0,
+                status="started",
+                size=len(jobs),
+                run_id=run_id or None,
+            )
+            ledger.batches.add(cx, row, [job.job for job in jobs])
+        else:
+            ledger.batches.started(cx, batch, run_id)
+        if segment:
+            ledger.jobs.at_stage(cx, [j.job for j in jobs], topology.segment(segment)[0].name, post_pdf_started=True)
+    return BatchRun(workspace, worker, topology, segment, batch, jobs, run_id, progress)
+
+
+def _without_worn_out(workspace: Workspace, cx: Connection, jobs: Sequence[Job]) -> list[Job]:
+    worn = [job for job in jobs if job.lease_token > CLAIMS]
+    failures = [
+        Failure(
+            job=job.job,
+            stage=job.current_stage or "",
+            status="stage_failed",
+            error_type="WornOutError",
+            message=f"given up after {CLAIMS} runs that ended before the document did",
+            recovery="permanent",
+            attempts=CLAIMS,
+        )
+        for job in worn
+    ]
+    workspace.ledger.jobs.fail(cx, failures)
+    workspace.ledger.dead_letters.add(cx, list(zip(worn, failures, strict=True)))
+    return [job for job in jobs if job.lease_token <= CLAIMS]

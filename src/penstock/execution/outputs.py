@@ -1,0 +1,110 @@
+"""Stage outputs: encoded as msgpack, kept in packs (one file for a batch and stage), found by work key."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from penstock.errors import PermanentError
+from penstock.ledger.artifacts import ArtifactRow
+from penstock.ports import PackStore, RawStore
+from penstock.records import AdapterRequest, RawPayload, new_id
+from penstock.registry import Contract
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def encode(value: Any, contract: Contract) -> bytes:
+    """An output as bytes. Raises `PermanentError` when the adapter gave something else than its contract says."""
+    expected = list if contract.plural else contract.type
+    if not isinstance(value, expected):
+        raise PermanentError(f"the adapter gave `{type(value).__name__}`, not `{_shown(contract)}`")
+    if contract.plural and value and isinstance(value[0], RawPayload):
+        value = [msgspec.structs.replace(payload, content=b"") for payload in value]
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, OverflowError, ValueError) as exc:
+        raise PermanentError(f"`{_shown(contract)}` cannot be stored: {exc}") from exc
+
+
+def decode(data: bytes, contract: Contract, tenant: str, raw: RawStore) -> Any:
+    """The output again, raw payloads with their content. Raises `msgspec.DecodeError`, `KeyError` or `ValueError`."""
+    value = _decoder(contract.type).decode(data)
+    if contract.plural and value and isinstance(value[0], RawPayload):
+        return [msgspec.structs.replace(payload, content=raw.get(tenant, payload.raw)) for payload in value]
+    return value
+
+
+def write_pack(packs: PackStore, outputs: Mapping[str, bytes], builds: Mapping[str, str]) -> list[ArtifactRow]:
+    """Store outputs by work key in one new pack; returns the rows for the ledger."""
+    name = new_id()
+    rows: list[ArtifactRow] = []
+    at = 0
+    for key, data in outputs.items():
+        rows.append(
+            ArtifactRow(
+                work_key=key, pack=name, start=at, length=len(data), checksum=_checksum(data), build=builds.get(key)
+            )
+        )
+        at += len(data)
+    packs.write(name, b"".join(outputs.values()))
+    return rows
+
+
+def read_packs(packs: PackStore, rows: Sequence[ArtifactRow]) -> tuple[dict[str, bytes], list[str]]:
+    """The outputs by work key, and the keys whose pack is gone or does not hold what was written."""
+    by_pack: dict[str, list[ArtifactRow]] = {}
+    for row in rows:
+        by_pack.setdefault(row.pack, []).append(row)
+    found: dict[str, bytes] = {}
+    broken: list[str] = []
+    for name, members in by_pack.items():
+        try:
+            parts = packs.read(name, [(row.start, row.length) for row in members])
+        except (KeyError, OSError):
+            broken += [row.work_key for row in members]
+            continue
+        for row, data in zip(members, parts, strict=True):
+            if _checksum(data) == row.checksum:
+                found[row.work_key] = data
+            else:
+                broken.append(row.work_key)
+    return found, broken
+
+
+def output_count(value: Any) -> int:
+    """How many things an output holds: chunks, vectors, entities and claims; 1 for a document."""
+    for names in (("chunks",), ("marks",), ("entities", "claims"), ("relations",)):
+        if all(hasattr(value, name) for name in names):
+            parts = [getattr(value, name) for name in names]
+            return sum(part if isinstance(part, int) else len(part) for part in parts)
+    return len(value) if isinstance(value, list) else 1
+
+
+def request_of(job: Any, content: bytes) -> AdapterRequest:
+    """What the first stage is asked for, from a job."""
+    return AdapterRequest(
+        document_id=job.document,
+        source=job.source,
+        locator=job.locator,
+        raw=job.content_hash,
+        size=job.size,
+        kind_hint=job.kind_hint,
+        metadata=job.metadata,
+        content=content,
+    )
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _shown(contract: Contract) -> str:
+    return f"list[{contract.name}]" if contract.plural else contract.name

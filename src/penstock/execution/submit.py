@@ -1,0 +1,285 @@
+"""Submitting: documents are found, their bytes stored, and what is not done yet becomes ledger jobs.
+
+What is unchanged costs a read, a hash and a share of one query; it leaves no job, no event and no run.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from penstock.errors import PenstockError, RejectedError
+from penstock.execution.discovery import discover, origin_of
+from penstock.execution.workspace import Workspace
+from penstock.ledger.documents import DocumentRow
+from penstock.ledger.jobs import Failure, Job
+from penstock.ledger.ledger import Ledger
+from penstock.ledger.status import LIVE, JobStatus
+from penstock.plan.topology import Topology, root_key, work_keys
+from penstock.records import SourceItem, content_name, new_id
+
+RETRIED_BY_ITSELF = frozenset({"transient", "timeout", "unavailable"})
+"""Failures that a later run tries again without being told: the cause lay outside the document."""
+
+_DOCUMENTS = 256
+_BYTES = 32 << 20
+
+
+class Decision(Enum):
+    """What is to be done about a document that was found."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    IN_FLIGHT = "in flight"
+    RETRY = "retry"
+    FAILED = "failed"
+
+
+_STORED = (Decision.NEW, Decision.CHANGED, Decision.RETRY)
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """A document as it was found: its bytes, or why they could not be read."""
+
+    item: SourceItem
+    origin: str
+    content: bytes
+    content_hash: str
+    size: int
+    kind_hint: str
+    error: PenstockError | None = None
+
+
+@dataclass
+class Submission:
+    """What a submission came to. `jobs` are to be worked on; `failed` failed before and would fail again."""
+
+    total: int = 0
+    unchanged: int = 0
+    jobs: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    clashes: list[tuple[str, str]] = field(default_factory=list)
+    duplicates: int = 0
+    seen: set[str] = field(default_factory=set)
+
+
+def find(workspace: Workspace, targets: Sequence[str], source: str = "") -> Iterator[list[Found]]:
+    """The documents of the inputs, read and hashed, in parts of bounded size."""
+    part: list[Found] = []
+    size = 0
+    for target in targets:
+        origin = origin_of(target)
+        for item in discover(workspace.resources, target):
+            found = _read(item, origin, source)
+            part.append(found)
+            size += found.size
+            if len(part) >= _DOCUMENTS or size >= _BYTES:
+                yield part
+                part, size = [], 0
+    if part:
+        yield part
+
+
+def decide(found: Found, head: Job | None, row: DocumentRow | None, topology: Topology) -> Decision:
+    """What is to be done about a document, given its newest job in this pipeline."""
+    if head is None or (row is not None and row.deleted_at is not None and head.status not in LIVE):
+        return Decision.NEW
+    same = (head.content_hash, head.work_digest, head.kind_hint) == (
+        found.content_hash,
+        topology.work_digest,
+        found.kind_hint,
+    )
+    if not same or head.status == JobStatus.SUPERSEDED:
+        return Decision.CHANGED
+    if head.status in LIVE:
+        return Decision.IN_FLIGHT
+    if head.status != JobStatus.COMPLETED:
+        return Decision.RETRY if head.error_recovery in RETRIED_BY_ITSELF else Decision.FAILED
+    shown = row is not None and row.active_hash == head.content_hash
+    shown = shown and row is not None and head.index_build in (None, row.index_build)
+    shown = shown and row is not None and head.graph_build in (None, row.graph_build)
+    return Decision.UNCHANGED if shown else Decision.CHANGED
+
+
+def submit(
+    workspace: Workspace, topology: Topology, targets: Sequence[str], *, tenant: str, source: str = ""
+) -> Submission:
+    """Store what the inputs hold and queue a job for each document that is not done."""
+    ledger = workspace.ledger
+    submission = Submission()
+    hashes: dict[str, str] = {}
+    with ledger.begin() as cx:
+        ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
+    for part in find(workspace, targets, source):
+        fresh = list(_without_doubles(part, hashes, submission))
+        _submit_part(workspace, topology, tenant, fresh, submission)
+    submission.total += len(submission.clashes)
+    submission.seen = set(hashes)
+    return submission
+
+
+def _submit_part(
+    workspace: Workspace, topology: Topology, tenant: str, part: Sequence[Found], submission: Submission
+) -> None:
+    ledger = workspace.ledger
+    submission.total += len(part)
+    names = [found.item.document_id for found in part]
+    with ledger.read() as cx:
+        heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
+        rows = ledger.documents.get(cx, tenant, names)
+    stored: set[str] = set()
+    decisions = {n: decide(f, heads.get(n), rows.get(n), topology) for f, n in zip(part, names, strict=True)}
+
+    def store(found: Found) -> None:
+        if found.error is None and found.item.document_id not in stored:
+            workspace.resources.raw.put(tenant, found.content)
+            stored.add(found.item.document_id)
+
+    for found in part:
+        if decisions[found.item.document_id] in _STORED:
+            store(found)
+    with ledger.begin() as cx:
+        ledger.database.exclusive(cx)
+        ledger.documents.note_origin(cx, tenant, [(f.origin, f.item.document_id) for f in part if f.error is None])
+        if all(each is Decision.UNCHANGED for each in decisions.values()):
+            submission.unchanged += len(part)
+            return
+        # another submission may have been here since: decide again, now that nobody else can
+        heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
+        rows = ledger.documents.get(cx, tenant, names)
+        queued: list[Found] = []
+        for found in part:
+            name = found.item.document_id
+            head = heads.get(name)
+            decision = decide(found, head, rows.get(name), topology)
+            if decision is Decision.UNCHANGED:
+                submission.unchanged += 1
+            elif decision is Decision.IN_FLIGHT and head:
+                submission.jobs.append(head.job)
+            elif decision is Decision.FAILED and head:
+                submission.failed.append(head.job)
+            elif decision is Decision.RETRY and head:
+                store(found)
+                ledger.dead_letters.resolve(cx, [head.job], "retried")
+                submission.jobs += ledger.jobs.requeue_failed(cx, [head.job])
+            else:
+                store(found)
+                queued.append(found)
+        _queue(ledger, cx, topology, tenant, queued, submission)
+
+
+def _queue(
+    ledger: Ledger, cx: Connection, topology: Topology, tenant: str, part: list[Found], submission: Submission
+) -> None:
+    sources = {found.item.document_id: found.item.source for found in part}
+    generations = ledger.documents.raise_generation(cx, tenant, sources)
+    readable = [found for found in part if found.error is None]
+    ledger.documents.add_versions(
+        cx,
+        [
+            {"tenant": tenant, "document": f.item.document_id, "content_hash": f.content_hash, "size": f.size}
+            for f in readable
+        ],
+    )
+    rows = {found.item.document_id: _row(found, tenant, topology, generations) for found in part}
+    ledger.jobs.add(cx, list(rows.values()))
+    submission.jobs += [rows[found.item.document_id]["job"] for found in readable]
+    broken = [found for found in part if found.error is not None]
+    if broken:
+        made = ledger.jobs.get(cx, [rows[found.item.document_id]["job"] for found in broken])
+        ledger.dead_letters.add(
+            cx,
+            [(made[rows[f.item.document_id]["job"]], _unreadable(rows[f.item.document_id], topology)) for f in broken],
+        )
+        submission.failed += made
+
+
+def _row(found: Found, tenant: str, topology: Topology, generations: Mapping[str, int]) -> dict[str, Any]:
+    item = found.item
+    row: dict[str, Any] = {
+        "job": new_id(),
+        "tenant": tenant,
+        "document": item.document_id,
+        "source": item.source,
+        "pipeline": topology.pipeline,
+        "version": topology.version,
+        "topology": topology.digest,
+        "work_digest": topology.work_digest,
+        "content_hash": found.content_hash,
+        "size": found.size,
+        "locator": item.locator,
+        "kind_hint": found.kind_hint,
+        "metadata": item.metadata,
+        "generation": generations[item.document_id],
+        "status": JobStatus.QUEUED.value,
+        "correlation_id": new_id(),
+    }
+    if found.error is not None:
+        row |= {
+            "status": "ingest_failed",
+            "error_type": type(found.error).__name__,
+            "error_message": found.error.message,
+            "error_stage": topology.stages[0].name,
+            "error_recovery": "rejected",
+        }
+    return row
+
+
+def _unreadable(row: Mapping[str, Any], topology: Topology) -> Failure:
+    return Failure(
+        job=str(row["job"]),
+        stage=topology.stages[0].name,
+        status="ingest_failed",
+        error_type=str(row["error_type"]),
+        message=str(row["error_message"]),
+        recovery="rejected",
+        attempts=1,
+    )
+
+
+def keys_of(
+    topology: Topology, tenant: str, item: SourceItem | Job, content_hash: str, kind_hint: str
+) -> dict[str, str | None]:
+    """The work key of each stage for one document (`penstock.plan.topology.work_keys`)."""
+    document = item.document if isinstance(item, Job) else item.document_id
+    facts = {"tenant": tenant, "document": document, "source": item.source, "kind": kind_hint}
+    facts |= {name: str(value) for name, value in item.metadata.items() if isinstance(value, str | int | float | bool)}
+    hint = json.dumps([kind_hint, item.source, item.metadata], sort_keys=True)
+    return work_keys(topology, root_key(tenant, document, content_hash, hint), facts)
+
+
+def _read(item: SourceItem, origin: str, source: str) -> Found:
+    kind = source or item.kind_hint
+    try:
+        content = item.read()
+    except (OSError, PenstockError) as exc:
+        error = exc if isinstance(exc, PenstockError) else RejectedError(f"cannot be read: {exc.strerror or exc}")
+        return Found(
+            item=item,
+            origin=origin,
+            content=b"",
+            content_hash=content_name(error.message.encode()),
+            size=0,
+            kind_hint=kind,
+            error=error,
+        )
+    return Found(
+        item=item, origin=origin, content=content, content_hash=content_name(content), size=len(content), kind_hint=kind
+    )
+
+
+def _without_doubles(part: Iterable[Found], hashes: dict[str, str], submission: Submission) -> Iterator[Found]:
+    for found in part:
+        name = found.item.document_id
+        if name not in hashes:
+            hashes[name] = found.content_hash
+            yield found
+        elif hashes[name] == found.content_hash:
+            submission.duplicates += 1
+        else:
+            submission.clashes.append((name, found.item.locator))

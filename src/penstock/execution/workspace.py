@@ -1,0 +1,82 @@
+"""A Penstock, opened: a home, a config folder and a profile, with the ledger and the stores that they name."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from penstock import registry
+from penstock.errors import LedgerError, MissingDependencyError
+from penstock.execution.resources import ProfileResources
+from penstock.ledger.ledger import Ledger
+from penstock.plan.topology import PlannedStage, Topology
+from penstock.spec.profile import ProfileSpec
+
+
+class Workspace:
+    """Everything that work on one home needs. Nothing is created before it is needed."""
+
+    def __init__(self, home: Path, config: Path, profile: ProfileSpec) -> None:
+        self.home = home
+        self.config = config
+        self.profile = profile
+        self.resources = ProfileResources(home, config, profile)
+        self._adapters: dict[tuple[str, str, str], Any] = {}
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, created where it is absent."""
+        return Ledger.open(self.home, self._ledger_url())
+
+    @cached_property
+    def existing_ledger(self) -> Ledger | None:
+        """The ledger, or None in a home that has none yet; for commands that only look."""
+        if "ledger" in self.__dict__:
+            return self.ledger
+        return Ledger.open_existing(self.home, self._ledger_url())
+
+    @contextmanager
+    def look(self) -> Iterator[Any]:
+        """The ledger and a connection to read it by. Raises `LedgerError` in a home where nothing was ever run."""
+        ledger = self.existing_ledger
+        if ledger is None:
+            raise LedgerError(f"`{self.home}` holds nothing yet", hint="penstock run auto --input PATH")
+        with ledger.read() as cx:
+            yield ledger, cx
+
+    def adapter(self, stage: PlannedStage) -> Any:
+        """The adapter of a stage, made once for each adapter and settings."""
+        key = (stage.type, stage.uses, json.dumps(stage.settings, sort_keys=True))
+        if key not in self._adapters:
+            kind = registry.adapter(stage.type, stage.uses)
+            self._adapters[key] = registry.build(
+                stage.type, stage.uses, kind.settings_type.model_validate(stage.settings), self.resources
+            )
+        return self._adapters[key]
+
+    def topology(self, digest: str) -> Topology:
+        """A pipeline version that the ledger keeps. Raises `LedgerError` when it does not."""
+        with self.ledger.read() as cx:
+            content = self.ledger.topology(cx, digest)
+        if content is None:
+            raise LedgerError(f"the ledger keeps no pipeline version `{digest}`")
+        return Topology.decode(content)
+
+    def close(self) -> None:
+        ledger = self.__dict__.get("ledger") or self.__dict__.get("existing_ledger")
+        if ledger is not None:
+            ledger.close()
+
+    def _ledger_url(self) -> str | None:
+        url = self.profile.ledger.url
+        if url is None or isinstance(url, str):
+            return url
+        found = os.environ.get(url.env)
+        if not found:
+            raise MissingDependencyError(
+                f"profile `{self.profile.name}` takes the ledger's address from `{url.env}`, which is not set"
+            )
+        return found

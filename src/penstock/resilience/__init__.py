@@ -1,0 +1,1 @@
+"""Policies made executable: attempts, waits and timeouts live here and nowhere else."""
