@@ -1,0 +1,57 @@
+"""The resilience policies in force: those of `resilience.yaml` that are sound, and a `default` in any case."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from penstock.plan.topology import Policy
+from penstock.spec.load import load_resilience
+from penstock.spec.problems import Problem
+from penstock.spec.resilience import BUILT_IN_DEFAULT, PolicySpec
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Policies by name. `unsound` are those declared with a problem; `readable` is False where nothing is known."""
+
+    sound: dict[str, Policy]
+    unsound: frozenset[str] = frozenset()
+    readable: bool = True
+    problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self.unsound.union(self.sound))
+
+
+def load_policies(path: Path) -> Policies:
+    """The policies of a file; the built-in default alone where there is no such file."""
+    built_in = {"default": resolved("default", BUILT_IN_DEFAULT)}
+    if not path.exists():
+        return Policies(built_in)
+    read = load_resilience(path)
+    specs = read.spec.policies if read.spec else {}
+    declared = (read.file.value or {}).get("policies")
+    named: Iterable[str] = declared if isinstance(declared, dict) else ()
+    sound = {name: resolved(name, spec) for name, spec in specs.items()}
+    unsound = frozenset(named) - sound.keys()
+    if "default" not in unsound:
+        sound = built_in | sound
+    return Policies(sound, unsound, read.spec is not None, read.problems)
+
+
+def resolved(name: str, spec: PolicySpec) -> Policy:
+    """A policy as a plan holds it."""
+    breaker = spec.circuit_breaker
+    return Policy(
+        name=name,
+        max_attempts=spec.max_attempts,
+        backoff_strategy=spec.backoff_strategy,
+        backoff_initial_seconds=spec.backoff_initial_seconds,
+        backoff_max_seconds=spec.backoff_max_seconds,
+        backoff_jitter_seconds=spec.backoff_jitter_seconds,
+        timeout_seconds=spec.timeout_seconds,
+        failure_threshold=breaker.failure_threshold if breaker else None,
+        reset_timeout_seconds=breaker.reset_timeout_seconds if breaker else None,
+        rate_limit_per_second=spec.rate_limit_per_second,
+    )

@@ -1,0 +1,101 @@
+"""What a profile file says: which adapters do the work, and where state lives (`config/profiles/*.yaml`)."""
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, StringConstraints, Tag
+
+from penstock.spec.model import Name, Settings, SpecModel
+from penstock.spec.secrets import EnvRef
+
+STORE_PORTS = {
+    "raw": "RawStore",
+    "artifacts": "PackStore",
+    "lexical": "LexicalIndex",
+    "vectors": "VectorIndex",
+    "graph": "GraphStore",
+    "events": "EventSink",
+}
+"""The stores of a profile, and the port that the adapter of each must offer."""
+
+
+class Binding(SpecModel):
+    """An adapter, and its settings."""
+
+    uses: str = Field(description="The adapter's short name.")
+    with_: Settings = Field(default={}, alias="with", description="The adapter's settings.")
+
+
+def _bound(uses: str) -> Any:
+    return Field(default=Binding(uses=uses), description=f"`{uses}` by default.")
+
+
+class StoresSpec(SpecModel):
+    """Where things are kept. Without any, in files below the state folder."""
+
+    raw: Binding = _bound("folder")
+    artifacts: Binding = _bound("folder")
+    lexical: Binding = _bound("tantivy")
+    vectors: Binding = _bound("faiss")
+    graph: Binding = _bound("sqlite")
+    events: Binding = _bound("jsonl")
+
+
+Address = Annotated[
+    Annotated[str, Tag("text")] | Annotated[EnvRef, Tag("env")],
+    Discriminator(lambda value: "env" if isinstance(value, dict | EnvRef) else "text"),
+]
+
+
+class LedgerSpec(SpecModel):
+    """The database that holds every job."""
+
+    url: Address | None = Field(
+        default=None, description="Address of the database, or `{env: NAME}`; SQLite below the state folder by default."
+    )
+
+
+class BatchSpec(SpecModel):
+    """How much one Dagster run takes: whichever is reached first."""
+
+    documents: int = Field(default=256, ge=1, le=10_000, description="Documents.")
+    megabytes: int = Field(default=64, ge=1, le=4_096, description="Megabytes of raw content.")
+
+
+class EventsSpec(SpecModel):
+    """How events are named."""
+
+    type_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*(\.[a-z0-9-]+)*$", max_length=128)] = Field(
+        default="org.medicalkg.orchestration", description="What every event type starts with."
+    )
+
+
+class ProfileSpec(SpecModel):
+    """A profile: the parts that pipelines run on. The same pipelines run on any profile that binds their stages."""
+
+    name: Name = Field(description="The name of the file, without `.yaml`.")
+    description: str = Field(default="", description="A sentence on what the profile is for.")
+    extends: str | None = Field(
+        default=None, description="The profile that this one changes; what it does not say stays."
+    )
+    stages: dict[str, Binding] = Field(default={}, description="The adapter of each stage type.")
+    stores: StoresSpec = StoresSpec()
+    ledger: LedgerSpec = LedgerSpec()
+    batch: BatchSpec = BatchSpec()
+    events: EventsSpec = EventsSpec()
+    lease_seconds: int = Field(
+        default=60, ge=5, le=3_600, description="How long a worker that falls silent keeps its jobs."
+    )
+
+    def over(self, parent: "ProfileSpec") -> "ProfileSpec":
+        """This profile laid over the one that it extends: bindings are replaced whole, other values one by one."""
+        laid: ProfileSpec = _laid_over(self, parent)
+        return laid
+
+
+def _laid_over(child: Any, parent: Any) -> Any:
+    if isinstance(child, dict):
+        return parent | child
+    if isinstance(child, Binding) or not isinstance(child, SpecModel):
+        return child
+    changed = {field: _laid_over(getattr(child, field), getattr(parent, field)) for field in child.model_fields_set}
+    return parent.model_copy(update=changed)
