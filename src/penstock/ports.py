@@ -190,7 +190,7 @@ class LexicalIndex(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Dense vectors of chunks, by tenant: immutable segments, many writers, no lock."""
+    """Dense vectors of chunks, by tenant. Writers of several processes may call at once; each write shows whole."""
 
     def write(self, tenant: str, builds: Mapping[str, EmbeddingBatch]) -> None:
         """Put each build's vectors in, replacing what stands under that build."""

@@ -3,9 +3,12 @@
 Run as a program, this file is the process that writes: `STORE HOME FIRST COUNT`.
 """
 
+import resource
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from penstock.adapters.stores.jsonl import JsonLinesSink
 from penstock.adapters.stores.packs import FolderPackStore
 from penstock.adapters.stores.raw import FolderRawStore
 from penstock.adapters.stores.tantivy import TantivyIndex
+from penstock.errors import UnavailableError
 from penstock.records import Chunk, Entity, Facts
 from penstock.testing.factories import make_chunks
 from penstock.testing.vector_index import make_batch
@@ -124,6 +128,34 @@ def test_two_processes_that_write_at_once_from_the_first_use_on_lose_nothing(kin
         process.communicate()
     assert [process.returncode for process in processes] == [0, 0]
     expected = {first + number: ROWS for first in (0, 1000) for number in range(35)}
+    assert row_counts(kind, open_store(kind, tmp_path)) == expected
+
+
+@contextmanager
+def full_disk(limit: int) -> Iterator[None]:
+    """No file of this process may grow beyond `limit` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"), [*((kind, limit) for kind in KINDS for limit in (0, 150, 400)), ("events", 36_000)]
+)
+def test_a_write_that_the_disk_refuses_changes_nothing_and_the_next_one_works(
+    kind: str, limit: int, tmp_path: Path
+) -> None:
+    store = open_store(kind, tmp_path)
+    for number in range(3):
+        write(kind, store, number)
+    with full_disk(limit), pytest.raises((OSError, UnavailableError)):
+        write(kind, store, 3)
+    write(kind, store, 4)
+    expected = dict.fromkeys((0, 1, 2, 4), ROWS)
+    assert row_counts(kind, store) == expected
     assert row_counts(kind, open_store(kind, tmp_path)) == expected
 
 

@@ -34,11 +34,14 @@ class JsonLinesSink:
         with locked(self._path.with_suffix(".lock")):
             is_new = not self._path.exists()
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            end = _end_of_lines(descriptor)
             try:
-                end = _end_of_lines(descriptor)
                 os.truncate(descriptor, end)
                 _write_at(descriptor, lines, end)
                 os.fsync(descriptor)
+            except OSError:
+                os.truncate(descriptor, end)
+                raise
             finally:
                 os.close(descriptor)
             if is_new:
