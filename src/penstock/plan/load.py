@@ -164,4 +164,5 @@ def _kind(path: Path) -> str:
     keys = read_yaml(path).value or {}
     if "policies" in keys:
         return "resilience"
-    return "profile" if isinstance(keys.get("stages"), dict) or keys.keys() & {"stores", "extends"} else "pipeline"
+    bound = isinstance(keys.get("stages"), dict) and "version" not in keys
+    return "profile" if bound or keys.keys() & {"stores", "extends"} else "pipeline"

@@ -28,7 +28,8 @@ MAX_NODES = 10_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVERS: dict[str | None, list[tuple[str, re.Pattern[str]]]] = yaml.SafeLoader.yaml_implicit_resolvers
-_STR, _BOOL, _NULL = ("tag:yaml.org,2002:" + each for each in ("str", "bool", "null"))
+_STR, _BOOL, _NULL, _MERGE = ("tag:yaml.org,2002:" + each for each in ("str", "bool", "null", "merge"))
+_READS_AS = {_BOOL: "a boolean", _NULL: "nothing", "tag:yaml.org,2002:timestamp": "a date"}
 _TRUE = frozenset({"true", "yes", "on"})
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -48,6 +49,11 @@ def compose(file: YamlFile) -> None:
         before = file.text.encode()[: exc.position].decode(errors="ignore")
         place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
         file.problems.append(file.problem_at(place, "yaml-syntax", "a control character; YAML has none in its text"))
+
+
+def reads_as(plain: str) -> str:
+    """What YAML takes a plain scalar for that is no text: "a boolean", "a number", …"""
+    return _READS_AS.get(_tag(plain), "a number")
 
 
 class _RefusedError(Exception):
@@ -140,8 +146,11 @@ class _Composer:
         self._check(event, loc)
         self._advance()
         if event.implicit[0] and event.tag is None and _tag(event.value) != _STR:
-            quoted = f'"{event.value}"'
-            self._note(place, "bad-key", "a key should be text, and YAML reads this as something else", quoted)
+            if _tag(event.value) == _MERGE:
+                self._note(place, "bad-key", "merge keys (`<<`) are not read; write the keys out")
+            else:
+                message = f"a key should be text, and YAML reads this as {reads_as(event.value)}; quote it"
+                self._note(place, "bad-key", message, f'"{event.value}"')
             return None
         return str(event.value)
 
@@ -196,10 +205,14 @@ def _plain(text: str) -> tuple[Any, bool]:
 
 def _syntax(file: YamlFile, exc: yaml.MarkedYAMLError) -> Problem:
     mark, context = exc.problem_mark or exc.context_mark, exc.context_mark
+    if mark is None:
+        return file.problem_at(Place(1, 1), "yaml-syntax", f"not YAML: {exc.problem or exc.context}")
     message = f"not YAML: {exc.problem or exc.context}"
-    if exc.problem and exc.context and context is not None:
+    if context is not None and context.line != mark.line:
         message += f", {exc.context} that starts at line {context.line + 1}"
-    lines = file.lines
-    if mark is not None and context is not None and (mark.line >= len(lines) or not lines[mark.line].strip()):
+    line = file.lines[mark.line] if mark.line < len(file.lines) else ""
+    if line[mark.column : mark.column + 1] == "\t":
+        message = "not YAML: a tab; YAML indents by spaces"
+    if context is not None and not line.strip():
         mark = context
-    return file.problem_at(Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1), "yaml-syntax", message)
+    return file.problem_at(Place(mark.line + 1, mark.column + 1), "yaml-syntax", message)

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from penstock.errors import nearest
+from penstock.spec.composer import reads_as
 from penstock.spec.model import NAME_PATTERN
 from penstock.spec.problems import Problem, ticked
 from penstock.spec.source import Loc, YamlFile
@@ -56,12 +57,17 @@ class _Reading:
         if kind == "extra_forbidden":
             keys = keys_of(model) if (model := _model_at(self._model, own[:-1])) else ()
             return self._make("unknown-key", f"unknown key {_label(own)}", own, keys, nearest(str(own[-1]), keys))
+        if own and own[-1] == "[key]" and kind == "literal_error":
+            keys = _expected(error)
+            return self._make(
+                "unknown-key", f"unknown key {_label(own[:-1])}", own[:-1], keys, nearest(str(own[-2]), keys)
+            )
         if own and own[-1] == "[key]":
             what, _ = self._what(kind, error, str(own[-2]))
             return self._make("bad-value", f"{_label(own[:-1])} {what}", own[:-1], at_key=True)
         raw = self._file.node((*self._loc, *own)).raw
         if kind in ("literal_error", "enum"):
-            accepted = tuple(re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
+            accepted = _expected(error)
             message = f"{_label(own)} should be one of those accepted"
             return self._make("bad-value", message, own, accepted, nearest(raw, accepted) if raw else None)
         what, suggestion = self._what(kind, error, raw)
@@ -90,7 +96,7 @@ class _Reading:
     def _what(kind: str, error: Mapping[str, Any], raw: str | None) -> tuple[str, str | None]:
         """What should be, and what to write instead."""
         if kind == "string_type" and raw:
-            return "should be text, and YAML reads this as something else; quote it", f'"{raw}"'
+            return f"should be text, and YAML reads this as {reads_as(raw)}; quote it", f'"{raw}"'
         if kind in ("tuple_type", "list_type") and raw:
             return _SHAPES[kind], f"[{raw}]"
         if kind in _SHAPES:
@@ -106,6 +112,10 @@ class _Reading:
         text = str(error["msg"]).removeprefix("Value error, ")
         text = re.sub(r"^(Input|String|Value|List|Tuple|Dictionary) (should|must)", r"\2", text)
         return text[:1].lower() + text[1:], None
+
+
+def _expected(error: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
 
 
 def _label(loc: Loc) -> str:
