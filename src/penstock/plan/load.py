@@ -7,16 +7,15 @@ from pathlib import Path
 from penstock.errors import SpecError, UsageError
 from penstock.plan.adapters import Binder
 from penstock.plan.build import build
+from penstock.plan.folder import PIPELINES, PROFILES, RESILIENCE
 from penstock.plan.policies import load_policies
 from penstock.plan.profiles import check_profile, find_profile
 from penstock.plan.topology import Policy, Topology
-from penstock.spec.load import PipelineFile, load_pipeline, yaml_files
+from penstock.spec.load import PipelineFile, read_pipeline, yaml_files
 from penstock.spec.model import op_name
 from penstock.spec.problems import Problem, in_file_order, ticked
 from penstock.spec.profile import ProfileSpec
 from penstock.spec.read import read_yaml
-
-PIPELINES, PROFILES, RESILIENCE = "pipelines", "profiles", "resilience.yaml"
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def load_topology(config: Path, profile: str, name: str) -> Topology:
     found = _named(name, (each for each in paths if each.stem == name))
     found = found or _named(name, (each for each in paths if each.is_file() and name.encode() in each.read_bytes()))
     if not found:
-        known = sorted({each.name for each in map(load_pipeline, paths) if each.name})
+        known = sorted({each.name for each in map(read_pipeline, paths) if each.name})
         raise UsageError.unknown("pipeline", name, known, hint=f"pipelines are the files of `{config / PIPELINES}`")
     topology, problems = build(found[0], ground.policies, ground.binder)
     problems += _duplicates(found).get(found[0].file.path, [])
@@ -93,13 +92,8 @@ class _Ground:
     """What every pipeline of a config folder stands on: the policies and the active profile."""
 
     def __init__(self, config: Path, profile: str) -> None:
-        hint = "go where the folder `config` stands, or name it with --config or PENSTOCK_CONFIG"
-        if not config.is_dir():
-            raise UsageError(f"no config folder at `{config}`", hint=hint)
-        if not (config / PIPELINES).is_dir():
-            raise UsageError(f"`{config}` is no config folder: it has no folder `{PIPELINES}`", hint=hint)
         self.config = config
-        self.profile = find_profile(config / PROFILES, profile)
+        self.profile = find_profile(config, profile)
         self.policies = load_policies(config / RESILIENCE)
         self.binder = Binder(config, self.profile.spec, self.profile.sound)
 
@@ -110,7 +104,7 @@ class _Ground:
 
     def load(self, paths: Iterable[Path], problems: list[Problem]) -> Loaded:
         """The pipelines of these files; `problems` are those of other files."""
-        sources = [(path, load_pipeline(path)) for path in paths]
+        sources = [(path, read_pipeline(path)) for path in paths]
         twice = _duplicates([source for _, source in sources])
         topologies, places = {}, {}
         for path, source in sources:
@@ -124,7 +118,7 @@ class _Ground:
 
 
 def _named(name: str, paths: Iterable[Path]) -> list[PipelineFile]:
-    return [each for each in map(load_pipeline, paths) if each.name == name]
+    return [each for each in map(read_pipeline, paths) if each.name == name]
 
 
 def _duplicates(sources: Sequence[PipelineFile]) -> dict[str, list[Problem]]:

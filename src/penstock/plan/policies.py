@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.plan.topology import Policy
-from penstock.spec.load import load_resilience
+from penstock.spec.load import read_resilience
 from penstock.spec.problems import Problem
 from penstock.spec.resilience import BUILT_IN_DEFAULT, PolicySpec
 
@@ -29,7 +29,7 @@ def load_policies(path: Path) -> Policies:
     built_in = {"default": resolved("default", BUILT_IN_DEFAULT)}
     if not path.exists():
         return Policies(built_in)
-    read = load_resilience(path)
+    read = read_resilience(path)
     specs = read.spec.policies if read.spec else {}
     declared = (read.file.value or {}).get("policies")
     named: Iterable[str] = declared if isinstance(declared, dict) else ()

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.errors import UsageError, nearest
+from penstock.errors import SpecError, UsageError, nearest
 from penstock.plan.adapters import Binder
-from penstock.spec.load import SpecFile, load_profile, yaml_files
+from penstock.plan.folder import PROFILES, require
+from penstock.spec.load import SpecFile, read_profile, yaml_files
 from penstock.spec.problems import Problem, in_file_order, ticked
 from penstock.spec.profile import ProfileSpec
 
@@ -19,12 +20,27 @@ class Profile:
     sound: bool
 
 
-def find_profile(folder: Path, name: str) -> Profile:
-    """The profile of that name in a folder of profiles. Raises `UsageError` when there is none."""
+def load_profile(config: Path, name: str) -> ProfileSpec:
+    """A profile of a config folder, with what it extends, every adapter of it checked.
+
+    Raises:
+        UsageError: there is no such folder or profile.
+        SpecError: the profile is not sound.
+    """
+    profile = find_profile(config, name)
+    problems = [problem for path in profile.paths for problem in check_profile(path, config)]
+    if problems:
+        raise SpecError(f"profile {ticked(name)} is not sound", problems, hint="penstock validate")
+    return profile.spec
+
+
+def find_profile(config: Path, name: str) -> Profile:
+    """The profile of that name, sound or not. Raises `UsageError` when there is none."""
+    folder = require(config) / PROFILES
     paths = _paths(folder)
     if name not in paths:
         raise UsageError.unknown("profile", name, sorted(paths), hint=f"profiles are the files of `{folder}`")
-    chain = _chain(load_profile(paths[name]), paths)
+    chain = _chain(read_profile(paths[name]), paths)
     specs = [each.spec or ProfileSpec(name=name) for each in chain]
     spec = specs.pop()
     for child in reversed(specs):
@@ -35,7 +51,7 @@ def find_profile(folder: Path, name: str) -> Profile:
 
 def check_profile(path: Path, config: Path) -> list[Problem]:
     """All that is wrong in one profile file, in file order; those that it extends are looked for beside it."""
-    source = load_profile(path)
+    source = read_profile(path)
     paths = _paths(path.parent)
     problems = _own_problems(source, paths)
     if source.spec is not None:
@@ -51,7 +67,7 @@ def _chain(source: SpecFile[ProfileSpec], paths: dict[str, Path]) -> list[SpecFi
     """The file and those that it extends, as far as they are there, each once."""
     chain = [source]
     while source.spec is not None and source.spec.extends in paths:
-        source = load_profile(paths[source.spec.extends])
+        source = read_profile(paths[source.spec.extends])
         if source.file.path in (each.file.path for each in chain):
             break
         chain.append(source)

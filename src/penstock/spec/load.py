@@ -75,7 +75,7 @@ def yaml_files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith("."))
 
 
-def load_pipeline(path: Path) -> PipelineFile:
+def read_pipeline(path: Path) -> PipelineFile:
     """Read a pipeline file."""
     file = read_yaml(path)
     if file.value is None:
@@ -91,12 +91,12 @@ def load_pipeline(path: Path) -> PipelineFile:
     return PipelineFile(file, spec, (*file.problems, *problems), tuple(drafts))
 
 
-def load_resilience(path: Path) -> SpecFile[ResilienceSpec]:
+def read_resilience(path: Path) -> SpecFile[ResilienceSpec]:
     """Read a file of policies. `spec` holds those that are sound."""
     return _load(path, ResilienceSpec)
 
 
-def load_profile(path: Path) -> SpecFile[ProfileSpec]:
+def read_profile(path: Path) -> SpecFile[ProfileSpec]:
     """Read a profile. `spec` holds the bindings that are sound."""
     read = _load(path, ProfileSpec)
     known = registry.stage_type_names()
