@@ -1,7 +1,7 @@
 """Stage outputs by work key: where in which pack; and the builds that live in the index and the graph.
 
-A build is what one execution of a sink stage wrote for one document. Its name is used once, so that removing an old build
-can never meet the writing of a new one.
+A build is what one execution of a sink stage wrote for one document. Its name is used once, so that removing an old
+build can never meet the writing of a new one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, delete, exists, select, update
 
-from penstock.ledger.database import Database
-from penstock.ledger.jobs import slices
-from penstock.ledger.status import LIVE, JobStatus
+from penstock.ledger.database import Database, slices
+from penstock.ledger.status import LIVE, JobStatus, is_failure
 from penstock.ledger.tables import artifacts, builds, documents, jobs, stage_runs, sweeps, versions
 
 
@@ -27,6 +26,12 @@ class ArtifactRow(msgspec.Struct, frozen=True, kw_only=True):
     build: str | None = None
 
 
+_JOB = [
+    jobs.c[name] for name in ("job", "pipeline", "status", "content_hash", "generation", "index_build", "graph_build")
+]
+_IN_FLIGHT = exists().where(
+    jobs.c.tenant == sweeps.c.tenant, jobs.c.document == sweeps.c.document, jobs.c.status.in_(LIVE)
+)
 _COLUMNS = [artifacts.c[name] for name in ArtifactRow.__struct_fields__]
 
 
@@ -52,6 +57,7 @@ class Artifacts:
         return found
 
     def add(self, cx: Connection, rows: Sequence[ArtifactRow]) -> None:
+        """Keep outputs, replacing what stands under their keys."""
         if rows:
             values = [msgspec.structs.asdict(row) for row in rows]
             cx.execute(self.database.upsert(artifacts, "work_key"), values)
@@ -62,10 +68,10 @@ class Artifacts:
             cx.execute(delete(artifacts).where(artifacts.c.work_key.in_(part)))
 
     def begin_builds(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Note what is about to be written to a store; what earlier tries of the same job left there is doomed."""
+        """Note what is about to be written to one store; what earlier tries of the same jobs left there is doomed."""
+        kept = exists().where(artifacts.c.build == builds.c.build, artifacts.c.work_key == builds.c.work_key)
         for part in slices([row["job"] for row in rows]):
-            left = and_(builds.c.job.in_(part), builds.c.store == rows[0]["store"])
-            kept = exists().where(artifacts.c.build == builds.c.build, artifacts.c.work_key == builds.c.work_key)
+            left = and_(builds.c.job.in_(part), builds.c.store == rows[0]["store"], ~builds.c.doomed)
             cx.execute(update(builds).where(left, ~kept).values(doomed=True))
         if rows:
             cx.execute(builds.insert(), list(rows))
@@ -83,66 +89,43 @@ class Artifacts:
     # ── sweeping ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def due(self, cx: Connection, limit: int) -> list[tuple[str, str]]:
-        """Documents (tenant, id) that have something to sweep and nothing in flight."""
-        busy = exists().where(
-            jobs.c.tenant == sweeps.c.tenant, jobs.c.document == sweeps.c.document, jobs.c.status.in_(list(LIVE))
-        )
-        return list(cx.execute(select(sweeps.c.tenant, sweeps.c.document).where(~busy).limit(limit)).tuples())
+        """Documents (tenant, id) that have something to sweep and nothing in flight, those that have waited longest."""
+        query = select(sweeps.c.tenant, sweeps.c.document).where(~_IN_FLIGHT)
+        order = (sweeps.c.created_at, sweeps.c.tenant, sweeps.c.document)
+        return list(cx.execute(query.order_by(*order).limit(limit)).tuples())
 
     def sweep_document(self, cx: Connection, tenant: str, document: str) -> tuple[list[str], list[str]]:
-        """Forget what no version of a document needs any more.
+        """Forget what no version of a document needs any more; nothing while one of its jobs is in flight.
 
-        Kept is what its newest job of each pipeline left, where that job is of the active content or has failed (a
-        retry goes on from there). Returns the packs that may have become empty, and the raw objects that may have
-        become free. The builds that are no longer visible are doomed; `doomed` hands them out.
+        Kept is what the visible version needs; what the newest job of each pipeline left, where that job is of the
+        active content; and what a failed one left, since a retry goes on from there. The builds that neither queries
+        nor a retry can reach are doomed; `doomed` hands them out.
+
+        Returns the packs that may have become empty, and the raw objects that may have become free.
         """
-        row = cx.execute(
-            select(documents.c.active_hash, documents.c.deleted_at, documents.c.index_build, documents.c.graph_build)
-            .where(documents.c.tenant == tenant, documents.c.document == document)
-            .with_for_update()
-        ).one()
-        mine = and_(jobs.c.tenant == tenant, jobs.c.document == document)
-        newest: dict[str, Any] = {}
-        everyone = list(
-            cx.execute(
-                select(jobs.c.job, jobs.c.pipeline, jobs.c.status, jobs.c.content_hash, jobs.c.generation)
-                .where(mine)
-                .order_by(jobs.c.generation)
-            )
-        )
-        for each in everyone:
-            newest[each.pipeline] = each
-        kept_jobs = [
-            each.job
-            for each in newest.values()
-            if row.deleted_at is None
-            and each.status != JobStatus.SUPERSEDED
-            and (each.status != JobStatus.COMPLETED or each.content_hash == row.active_hash)
-        ]
-        gone_jobs = [each.job for each in everyone if each.job not in set(kept_jobs)]
-        keys_of = select(stage_runs.c.work_key).where(stage_runs.c.work_key.is_not(None))
-        kept = set(cx.execute(keys_of.where(stage_runs.c.job.in_(kept_jobs))).scalars())
-        gone = set(cx.execute(keys_of.where(stage_runs.c.job.in_(gone_jobs))).scalars()) - kept
-        visible = [build for build in (row.index_build, row.graph_build) if build]
-        superfluous = and_(builds.c.tenant == tenant, builds.c.document == document, builds.c.build.not_in(visible))
-        kept_builds = exists().where(artifacts.c.build == builds.c.build, artifacts.c.work_key.in_(kept))
-        failed = [each.job for each in newest.values() if each.job in kept_jobs and each.status != JobStatus.COMPLETED]
-        doomed = and_(superfluous, ~and_(kept_builds, builds.c.job.in_(failed)))
-        stale_keys = set(cx.execute(select(builds.c.work_key).where(doomed)).scalars())
-        doomed_names = set(cx.execute(select(builds.c.build).where(doomed)).scalars())
-        cx.execute(update(builds).where(doomed).values(doomed=True))
-        packs: set[str] = set()
-        for part in slices(sorted(gone | stale_keys)):
-            found = cx.execute(select(*_COLUMNS).where(artifacts.c.work_key.in_(part))).all()
-            drop = [a.work_key for a in found if a.work_key in gone or a.build in doomed_names]
-            packs.update(a.pack for a in found if a.work_key in set(drop))
-            cx.execute(delete(artifacts).where(artifacts.c.work_key.in_(drop)))
-        raws: list[str] = []
-        if row.deleted_at is not None:
-            where = and_(versions.c.tenant == tenant, versions.c.document == document)
-            raws = list(cx.execute(select(versions.c.content_hash).where(where)).scalars())
-        cx.execute(delete(sweeps).where(sweeps.c.tenant == tenant, sweeps.c.document == document))
-        return sorted(packs), raws
+        of_document = and_(documents.c.tenant == tenant, documents.c.document == document)
+        row = cx.execute(select(documents).where(of_document)).one_or_none()
+        asked = and_(sweeps.c.tenant == tenant, sweeps.c.document == document)
+        if row is None or cx.execute(select(sweeps.c.tenant).where(asked, _IN_FLIGHT)).first():
+            return [], []
+        mine = select(*_JOB).where(jobs.c.tenant == tenant, jobs.c.document == document).order_by(jobs.c.generation)
+        everyone = cx.execute(mine).all()
+        kept_jobs, unfinished = _needed(row, everyone)
+        keys = self._keys_of(cx, [each.job for each in everyone])
+        kept = set().union(*(keys[job] for job in kept_jobs))
+        resumed = set().union(*(keys[job] for job in unfinished))
+        theirs = and_(builds.c.tenant == tenant, builds.c.document == document)
+        built = dict(cx.execute(select(builds.c.build, builds.c.work_key).where(theirs)).tuples().all())
+        found = self.find(cx, sorted(set().union(*keys.values(), built.values())))
+        reachable = {row.index_build, row.graph_build} | {a.build for a in found.values() if a.work_key in resumed}
+        doomed = sorted(built.keys() - reachable)
+        dropped = [a for a in found.values() if a.work_key not in kept or a.build in doomed]
+        for part in slices(doomed):
+            cx.execute(update(builds).where(builds.c.build.in_(part)).values(doomed=True))
+        self.forget(cx, [a.work_key for a in dropped])
+        cx.execute(delete(sweeps).where(asked))
+        freed = self._forget_versions(cx, tenant, document) if _is_gone(row) else []
+        return sorted({a.pack for a in dropped}), freed
 
     def doomed(self, cx: Connection, limit: int) -> list[tuple[str, str, str]]:
         """(tenant, store, build) of builds to remove from their stores."""
@@ -152,3 +135,35 @@ class Artifacts:
     def forget_builds(self, cx: Connection, names: Iterable[str]) -> None:
         for part in slices(list(names)):
             cx.execute(delete(builds).where(builds.c.build.in_(part), builds.c.doomed))
+
+    def _keys_of(self, cx: Connection, job_ids: Sequence[str]) -> dict[str, set[str]]:
+        """The work keys that each job has left."""
+        found: dict[str, set[str]] = {job: set() for job in job_ids}
+        for part in slices(job_ids):
+            query = select(stage_runs.c.job, stage_runs.c.work_key)
+            for job, key in cx.execute(query.where(stage_runs.c.job.in_(part), stage_runs.c.work_key.is_not(None))):
+                found[job].add(key)
+        return found
+
+    def _forget_versions(self, cx: Connection, tenant: str, document: str) -> list[str]:
+        gone = delete(versions).where(versions.c.tenant == tenant, versions.c.document == document)
+        return sorted(cx.execute(gone.returning(versions.c.content_hash)).scalars())
+
+
+def _needed(row: Any, everyone: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Of a document's jobs, oldest first: those whose outputs are kept, and among them those that may be resumed."""
+    if _is_gone(row):
+        return [], []
+    newest = {each.pipeline: each for each in everyone if each.status != JobStatus.SUPERSEDED}
+    unfinished = [each.job for each in newest.values() if is_failure(each.status)]
+    shown = {row.index_build, row.graph_build} - {None}
+    visible = [
+        each.job for each in everyone if each.job == row.active_job or shown & {each.index_build, each.graph_build}
+    ]
+    current = [each.job for each in newest.values() if each.content_hash == row.active_hash]
+    return [*visible, *current, *unfinished], unfinished
+
+
+def _is_gone(row: Any) -> bool:
+    """Whether the document is deleted and nobody has asked for it since."""
+    return row.deleted_at is not None and row.generation == row.active_generation

@@ -1,17 +1,17 @@
 """Batches: ledger jobs that one Dagster run takes through one segment.
 
-The sensor plans a batch and asks for a run under the key `<batch>:<generation>`; Dagster starts one run for a key, ever.
-A run that died before it claimed anything leaves its batch `planned`: the generation rises and a new run is asked for.
+The sensor plans a batch and asks for a run under the key `<batch>:<generation>`; Dagster starts one run for a key,
+ever. A run that died before it claimed anything leaves its batch `planned`: the generation rises and a new run is asked
+for.
 """
 
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, exists, select, update
 
 from penstock.ledger.clock import now
-from penstock.ledger.database import Database
-from penstock.ledger.jobs import slices
+from penstock.ledger.database import Database, slices
 from penstock.ledger.status import JobStatus
 from penstock.ledger.tables import batches, jobs
 
@@ -43,12 +43,17 @@ class Batches:
         return Batch(**row._mapping) if row else None
 
     def add(self, cx: Connection, batch: Batch, job_ids: Sequence[str] = ()) -> None:
+        """Add a batch of queued jobs; or of running ones, where it is `started` from the first."""
         cx.execute(batches.insert(), [msgspec.structs.asdict(batch)])
+        expected = JobStatus.QUEUED if batch.status == "planned" else JobStatus.RUNNING
         for part in slices(job_ids):
-            cx.execute(update(jobs).where(jobs.c.job.in_(part)).values(batch=batch.batch))
+            mine = and_(jobs.c.job.in_(part), jobs.c.status == expected)
+            cx.execute(update(jobs).where(mine).values(batch=batch.batch))
 
     def started(self, cx: Connection, batch: str, run_id: str) -> None:
-        cx.execute(update(batches).where(batches.c.batch == batch).values(status="started", run_id=run_id))
+        """A run has claimed the batch's jobs; the first one counts."""
+        planned = and_(batches.c.batch == batch, batches.c.status == "planned")
+        cx.execute(update(batches).where(planned).values(status="started", run_id=run_id))
 
     def ended(self, cx: Connection, batch: str) -> None:
         cx.execute(update(batches).where(batches.c.batch == batch).values(status="ended"))
@@ -78,10 +83,8 @@ class Batches:
 
     def close_empty(self, cx: Connection) -> None:
         """End planned batches whose jobs have all been taken by others."""
-        waiting = select(func.count()).where(jobs.c.batch == batches.c.batch, jobs.c.status == JobStatus.QUEUED)
-        cx.execute(
-            update(batches).where(batches.c.status == "planned", waiting.scalar_subquery() == 0).values(status="ended")
-        )
+        queued = exists().where(jobs.c.batch == batches.c.batch, jobs.c.status == JobStatus.QUEUED)
+        cx.execute(update(batches).where(batches.c.status == "planned", ~queued).values(status="ended"))
 
     def drop_stale(self, cx: Connection) -> None:
         """Free queued jobs whose batch has ended or lost its run, so that they are batched again."""

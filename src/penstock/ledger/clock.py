@@ -21,4 +21,4 @@ def _sqlite(element: now, compiler: Any, **kw: Any) -> str:
 
 @compiles(now, "postgresql")
 def _postgresql(element: now, compiler: Any, **kw: Any) -> str:
-    return "extract(epoch from clock_timestamp())"
+    return "cast(extract(epoch from clock_timestamp()) as double precision)"

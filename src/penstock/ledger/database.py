@@ -1,12 +1,14 @@
 """Opening the ledger's database: SQLite under the home, or PostgreSQL.
 
-SQLite runs in WAL mode with `synchronous=FULL`, and every write transaction begins with `BEGIN IMMEDIATE`: a deferred one
-that reads before it writes fails at once when another process writes (https://www.sqlite.org/isolation.html).
+Writers exclude one another on both, so that what a transaction has read still holds when it writes. SQLite runs in WAL
+mode with `synchronous=FULL`, and a write transaction begins with `BEGIN IMMEDIATE`: a deferred one that reads before it
+writes fails at once when another process writes (https://www.sqlite.org/isolation.html). On PostgreSQL a write
+transaction begins by taking an advisory lock (https://www.postgresql.org/docs/current/explicit-locking.html).
 """
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,18 @@ from penstock.ledger.tables import metadata
 REVISION = "0001"
 """The newest migration in `migrations/versions`; a test compares the two."""
 
-_LOCK = 0x70656E73
+_STAMP = (
+    "create table if not exists alembic_version (version_num varchar(32) primary key)",
+    f"insert into alembic_version values ('{REVISION}')",  # noqa: S608 - a constant
+)
+
 _SQLITE_ARGS: dict[str, Any] = {"timeout": 60, "isolation_level": None, "check_same_thread": False}
 """`isolation_level` None: the driver begins nothing by itself, `_begin` does."""
+
+_EXCLUSIVE = text(
+    "select pg_advisory_xact_lock(1885695603), set_config('idle_in_transaction_session_timeout', '60s', true)"
+)
+"""A writer that goes silent (stopped, or cut off) would hold up all others: the server ends its transaction."""
 
 
 class Database:
@@ -33,6 +44,9 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._reader = engine.execution_options(penstock_read=True)
+        if not self.is_sqlite:
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -46,65 +60,89 @@ class Database:
         try:
             database._prepare()
         except OperationalError as exc:
+            database.close()
             raise MissingDependencyError(
                 f"the ledger at `{_shown(url)}` cannot be reached: {_first_line(exc)}",
-                hint="start the server, or unset the profile's `ledger.url` to use SQLite under the home",
+                hint="see that the home can be written to"
+                if database.is_sqlite
+                else "start the server, or unset the profile's `ledger.url` to use SQLite under the home",
             ) from exc
         except DatabaseError as exc:
+            database.close()
             raise LedgerError(
                 f"the ledger at `{_shown(url)}` cannot be read: {_first_line(exc)}",
                 hint="restore it from a backup, or choose another home",
             ) from exc
+        except LedgerError:
+            database.close()
+            raise
         return database
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """One write transaction: all of it or nothing."""
+        """One write transaction: all of it or nothing, and no other one beside it."""
+        with self.engine.begin() as connection:
+            self.exclusive(connection)
+            yield connection
+
+    @contextmanager
+    def begin_beside(self) -> Iterator[Connection]:
+        """A write transaction for rows that only this process writes: on PostgreSQL it waits for no other."""
         with self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; sees one state of the database for as long as it is open."""
-        with self.engine.connect().execution_options(penstock_read=True) as connection:
+        with self._reader.connect() as connection:
             yield connection
 
     def exclusive(self, connection: Connection) -> None:
-        """Hold all other claims and sweeps off until the transaction ends (SQLite's writers exclude one another)."""
+        """Hold all other writers off until the transaction ends; `begin` has done so already."""
         if not self.is_sqlite:
-            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            connection.execute(_EXCLUSIVE)
 
     def insert_new(self, table: Table) -> Insert:
         """An insert that leaves rows alone that are there already."""
-        return self._insert(table).on_conflict_do_nothing()
+        return _insert(table, self.is_sqlite).on_conflict_do_nothing()
 
     def upsert(self, table: Table, *keys: str) -> Insert:
         """An insert that replaces the row with the same keys."""
-        statement = self._insert(table)
+        statement = _insert(table, self.is_sqlite)
         changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
     def close(self) -> None:
         self.engine.dispose()
 
-    def _insert(self, table: Table) -> Any:
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
-
     def _prepare(self) -> None:
         with self.read() as connection:
             if _revision(connection) == REVISION:
                 return
         with self.begin() as connection:
-            self.exclusive(connection)
             found = _revision(connection)
             if found is None:
                 metadata.create_all(connection)
-                connection.execute(text("create table alembic_version (version_num varchar(32) not null primary key)"))
-                connection.execute(text("insert into alembic_version values (:v)"), {"v": REVISION})
+                for statement in _STAMP:
+                    connection.exec_driver_sql(statement)
             elif found != REVISION:
                 from penstock.ledger.migrate import upgrade  # alembic is slow to import and seldom needed
 
                 upgrade(connection, found)
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a SQLite ledger."""
+    return f"sqlite+pysqlite:///{path}"
+
+
+def slices(values: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    """The values in parts that fit into one statement."""
+    return (values[i : i + size] for i in range(0, len(values), size))
+
+
+def _insert(table: Table, is_sqlite: bool) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -113,28 +151,29 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("select version_num from alembic_version")).scalar()
 
 
-def sqlite_url(path: Path) -> str:
-    """The address of a SQLite ledger."""
-    return f"sqlite+pysqlite:///{path}"
-
-
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
+        if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite":
-            engine = create_engine(parsed, connect_args=_SQLITE_ARGS)
+            engine = create_engine(parsed, connect_args=_SQLITE_ARGS, hide_parameters=True)
             event.listen(engine, "connect", _set_pragmas)
             event.listen(engine, "begin", _begin)
             return engine
-        return create_engine(parsed, pool_pre_ping=True, pool_size=4, hide_parameters=True)
+        if parsed.get_backend_name() == "postgresql":
+            return create_engine(parsed, pool_pre_ping=True, pool_size=4, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError) as exc:
-        raise LedgerError(f"`{_shown(url)}` is no database address; write `postgresql://user@host/name`") from exc
+        raise LedgerError(_no_address(url)) from exc
     except ImportError as exc:
         raise MissingDependencyError(
             f"the ledger's database needs the package `{exc.name}`", hint="pip install 'penstock[postgres]'"
         ) from exc
+    raise LedgerError(_no_address(url))
+
+
+def _no_address(url: str) -> str:
+    return f"`{_shown(url)}` is no address of a ledger; write `postgresql://user@host/name`"
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:

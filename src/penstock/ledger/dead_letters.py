@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from penstock.ledger.clock import now
-from penstock.ledger.database import Database
-from penstock.ledger.jobs import Failure, Job, slices
+from penstock.ledger.database import Database, slices
+from penstock.ledger.jobs import Failure, Job
 from penstock.ledger.tables import dead_letters
 
 

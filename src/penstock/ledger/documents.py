@@ -1,18 +1,21 @@
 """Documents: their versions, the one that is active, where they came from, and their tombstones.
 
-What queries may see is decided here and nowhere else: a chunk, vector or edge is visible when its build is the document's
-`index_build` or `graph_build`. The switch to a new version is one update.
+What queries may see is decided here and nowhere else: a chunk, vector or edge is visible when its build is the
+document's `index_build` or `graph_build`. The switch to a new version is one update.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Update, and_, bindparam, case, delete, exists, func, or_, select, update
 
+from penstock.errors import LedgerError
 from penstock.ledger.clock import now
-from penstock.ledger.database import Database
-from penstock.ledger.jobs import Job, slices
+from penstock.ledger.database import Database, slices
+from penstock.ledger.jobs import Job
 from penstock.ledger.tables import documents, jobs, origins, sweeps, versions
 
 
@@ -30,6 +33,15 @@ class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
     graph_build: str | None = None
     deleted_at: float | None = None
 
+
+STORES = ("graph", "index")
+"""The stores whose visible build a document names."""
+
+_UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_NAMED = and_(documents.c.tenant == bindparam("in_tenant"), documents.c.document == bindparam("in_document"))
+_OWNER = and_(documents.c.tenant == versions.c.tenant, documents.c.document == versions.c.document)
+_NOT_GONE = or_(documents.c.deleted_at.is_(None), documents.c.generation > documents.c.active_generation)
+"""Not deleted, or on its way back."""
 
 _COLUMNS = [documents.c[name] for name in DocumentRow.__struct_fields__]
 
@@ -62,15 +74,24 @@ class Documents:
         return list(cx.execute(select(documents.c.document).limit(limit)).scalars())
 
     def raise_generation(self, cx: Connection, tenant: str, sources: Mapping[str, str]) -> dict[str, int]:
-        """Count a new job of each document (id → source), creating it where it is new; returns its number."""
+        """Count a new job of each document (id → source), creating it where it is new; returns its number.
+
+        Raises `LedgerError` for a tenant or a document id that no ledger can hold.
+        """
+        for name in (tenant, *sources):
+            _check_name(name)
         rows = [{"tenant": tenant, "document": name, "source": source} for name, source in sources.items()]
         if rows:
             cx.execute(self.database.insert_new(documents), rows)
         found: dict[str, int] = {}
         for part in slices(list(sources)):
-            where = and_(documents.c.tenant == tenant, documents.c.document.in_(part))
-            cx.execute(update(documents).where(where).values(generation=documents.c.generation + 1))
-            found.update(cx.execute(select(documents.c.document, documents.c.generation).where(where)).tuples().all())
+            change = (
+                update(documents)
+                .where(documents.c.tenant == tenant, documents.c.document.in_(part))
+                .values(generation=documents.c.generation + 1)
+                .returning(documents.c.document, documents.c.generation)
+            )
+            found.update(cx.execute(change).tuples().all())
         return found
 
     def add_versions(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -87,22 +108,11 @@ class Documents:
         """The switch: make what these completed jobs built the visible version of their documents.
 
         `writes` says which stores the pipeline writes (`index`, `graph`). A store that it does not write keeps its
-        build where the content is the same, and shows nothing where it has changed: never a stale answer.
+        build where the content is the same, and shows nothing where it has changed: never a stale answer. A job that a
+        newer one has overtaken only fills what that one left empty, and only where the content is still the same.
         """
-        kept = documents.c.active_hash == bindparam("in_hash")
-        values: dict[str, Any] = {"active_job": bindparam("in_job"), "deleted_at": None}
-        for store in ("index", "graph"):
-            column = documents.c[f"{store}_build"]
-            values[column.name] = bindparam(f"in_{store}") if store in writes else case((kept, column), else_=None)
-        statement = (
-            update(documents)
-            .where(
-                documents.c.tenant == bindparam("in_tenant"),
-                documents.c.document == bindparam("in_document"),
-                documents.c.active_generation <= bindparam("in_generation"),
-            )
-            .values(active_generation=bindparam("in_generation"), active_hash=bindparam("in_hash"), **values)
-        )
+        if not done:
+            return
         rows = [
             {
                 "in_tenant": job.tenant,
@@ -110,14 +120,15 @@ class Documents:
                 "in_generation": job.generation,
                 "in_hash": job.content_hash,
                 "in_job": job.job,
-                **({"in_index": job.index_build} if "index" in writes else {}),
-                **({"in_graph": job.graph_build} if "graph" in writes else {}),
+                **{f"in_{store}": getattr(job, f"{store}_build") for store in sorted(writes)},
             }
             for job in done
         ]
-        if rows:
-            cx.execute(statement, rows)
-        self.ask_for_sweep(cx, [(job.tenant, job.document) for job in done if job.generation > 1])
+        switched = cx.execute(_switch(writes), rows).rowcount
+        overtaken = switched < len(rows)
+        if overtaken and writes:
+            cx.execute(_fill(writes), rows)
+        self.ask_for_sweep(cx, [(job.tenant, job.document) for job in done if job.generation > 1 or overtaken])
 
     def bury(self, cx: Connection, tenant: str, document: str) -> None:
         """Leave a tombstone: nothing of the document is visible from here on."""
@@ -182,6 +193,15 @@ class Documents:
             )
         return list(cx.execute(query.order_by(origins.c.document)).scalars())
 
+    def origin_counts(self, cx: Connection, tenant: str, names: Sequence[str]) -> dict[str, int]:
+        """How many inputs hold each document."""
+        found: dict[str, int] = {}
+        for part in slices(names):
+            where = and_(origins.c.tenant == tenant, origins.c.document.in_(part))
+            query = select(origins.c.document, func.count()).where(where).group_by(origins.c.document)
+            found.update(cx.execute(query).tuples().all())
+        return found
+
     def forget_origins(self, cx: Connection, tenant: str, origin: str, names: Sequence[str]) -> list[str]:
         """An input no longer holds these documents; returns those that no other input holds either."""
         orphans: list[str] = []
@@ -194,23 +214,54 @@ class Documents:
 
     def raw_in_use(self, cx: Connection, tenant: str, names: Sequence[str]) -> set[str]:
         """Which raw objects belong to a version of a document that is not deleted."""
-        query = (
-            select(versions.c.content_hash)
-            .join(documents, and_(documents.c.tenant == versions.c.tenant, documents.c.document == versions.c.document))
-            .where(
-                versions.c.tenant == tenant,
-                versions.c.content_hash.in_(names),
-                or_(documents.c.deleted_at.is_(None), documents.c.generation > documents.c.active_generation),
-            )
-        )
-        return set(cx.execute(query).scalars())
+        query = select(versions.c.content_hash).join(documents, _OWNER).where(versions.c.tenant == tenant, _NOT_GONE)
+        found: set[str] = set()
+        for part in slices(names):
+            found.update(cx.execute(query.where(versions.c.content_hash.in_(part))).scalars())
+        return found
 
     def raw_expected(self, cx: Connection) -> Iterator[tuple[str, str]]:
         """(tenant, raw object) of every version of every document that is not deleted."""
-        query = (
-            select(versions.c.tenant, versions.c.content_hash)
-            .join(documents, and_(documents.c.tenant == versions.c.tenant, documents.c.document == versions.c.document))
-            .where(documents.c.deleted_at.is_(None))
-            .distinct()
-        )
+        query = select(versions.c.tenant, versions.c.content_hash).join(documents, _OWNER).where(_NOT_GONE).distinct()
         yield from cx.execute(query.order_by(versions.c.tenant, versions.c.content_hash)).tuples()
+
+
+@cache
+def _switch(writes: frozenset[str]) -> Update:
+    same = documents.c.active_hash == bindparam("in_hash")
+    builds = {
+        f"{store}_build": bindparam(f"in_{store}")
+        if store in writes
+        else case((same, documents.c[f"{store}_build"]), else_=None)
+        for store in STORES
+    }
+    return (
+        update(documents)
+        .where(_NAMED, documents.c.active_generation <= bindparam("in_generation"))
+        .values(
+            active_generation=bindparam("in_generation"),
+            active_hash=bindparam("in_hash"),
+            active_job=bindparam("in_job"),
+            deleted_at=None,
+            **builds,
+        )
+    )
+
+
+@cache
+def _fill(writes: frozenset[str]) -> Update:
+    columns = {store: documents.c[f"{store}_build"] for store in sorted(writes)}
+    return (
+        update(documents)
+        .where(
+            _NAMED,
+            documents.c.active_generation > bindparam("in_generation"),
+            documents.c.active_hash == bindparam("in_hash"),
+        )
+        .values({column.name: func.coalesce(column, bindparam(f"in_{store}")) for store, column in columns.items()})
+    )
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or _UNSTORABLE.search(name):
+        raise LedgerError(f"{name[:80]!a} is no name of a document or tenant: it is blank or has control characters")

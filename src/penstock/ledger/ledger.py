@@ -50,11 +50,13 @@ class Ledger:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
+        """One write transaction: all of it or nothing, and no other one beside it."""
         with self.database.begin() as cx:
             yield cx
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        """A connection for reading; sees one state of the ledger for as long as it is open."""
         with self.database.read() as cx:
             yield cx
 

@@ -5,7 +5,7 @@ One row holds the facts of a whole batch and stage; each is rendered as an event
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database
@@ -29,7 +29,8 @@ class Outbox:
         return list(cx.execute(query.order_by(outbox.c.sequence).limit(limit)).tuples())
 
     def mark_relayed(self, cx: Connection, sequences: Sequence[int]) -> None:
-        cx.execute(update(outbox).where(outbox.c.sequence.in_(sequences)).values(relayed_at=now()))
+        mine = and_(outbox.c.sequence.in_(sequences), outbox.c.relayed_at.is_(None))
+        cx.execute(update(outbox).where(mine).values(relayed_at=now()))
 
     def pending_count(self, cx: Connection) -> int:
         query = select(func.coalesce(func.sum(outbox.c.count), 0)).where(outbox.c.relayed_at.is_(None))

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from penstock.ledger.database import Database
-from penstock.ledger.jobs import slices
-from penstock.ledger.tables import stage_runs
+from penstock.ledger.database import Database, slices
+from penstock.ledger.tables import jobs, stage_runs
 
 
 class StageRuns:
@@ -21,11 +20,21 @@ class StageRuns:
         if rows:
             cx.execute(self.database.upsert(stage_runs, "job", "stage"), list(rows))
 
-    def of(self, cx: Connection, jobs: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    def of(self, cx: Connection, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """The stage runs of each job, in the order in which they ended."""
-        found: dict[str, list[dict[str, Any]]] = {job: [] for job in jobs}
-        for part in slices(jobs):
+        found: dict[str, list[dict[str, Any]]] = {job: [] for job in ids}
+        for part in slices(ids):
             query = select(stage_runs).where(stage_runs.c.job.in_(part)).order_by(stage_runs.c.finished_at)
             for row in cx.execute(query):
                 found[row.job].append(dict(row._mapping))
         return found
+
+    def average_seconds(self, cx: Connection, pipeline: str) -> dict[str, float]:
+        """How long each stage of a pipeline has taken for a document, on average."""
+        query = (
+            select(stage_runs.c.stage, func.avg(stage_runs.c.seconds))
+            .join(jobs, jobs.c.job == stage_runs.c.job)
+            .where(jobs.c.pipeline == pipeline, stage_runs.c.reused.is_(False))
+            .group_by(stage_runs.c.stage)
+        )
+        return {stage: float(seconds) for stage, seconds in cx.execute(query)}

@@ -8,8 +8,6 @@ anything but completed → superseded (the document changed, or was deleted)
 
 from enum import StrEnum
 
-from penstock.errors import IllegalTransitionError
-
 
 class JobStatus(StrEnum):
     """The states that every pipeline knows; failures are strings of their own (`parse_failed`, `gate_timeout`, …)."""
@@ -56,21 +54,13 @@ def is_failure(status: str) -> bool:
     return status not in _LEADS_TO
 
 
-def check_transition(before: str, after: str) -> None:
-    """Raises `IllegalTransitionError` unless `before` leads to `after`."""
+def leads_to(before: str, after: str) -> bool:
+    """Whether a job that is `before` may become `after`."""
     if is_failure(before):
-        legal = after in (JobStatus.QUEUED, JobStatus.SUPERSEDED)
-    elif before == JobStatus.RUNNING and is_failure(after):
-        legal = True
-    else:
-        legal = after in _LEADS_TO[before]
-    if not legal:
-        raise IllegalTransitionError(f"a job that is `{before}` cannot become `{after}`")
+        return after in (JobStatus.QUEUED, JobStatus.SUPERSEDED)
+    return after in _LEADS_TO[before] or (before == JobStatus.RUNNING and is_failure(after))
 
 
 def sources_of(after: str) -> tuple[str, ...]:
-    """The in-flight states that lead to `after`, for the `WHERE` of a conditional update."""
-    found = [before for before, to in _LEADS_TO.items() if after in to]
-    if is_failure(after) and JobStatus.RUNNING not in found:
-        found.append(JobStatus.RUNNING)
-    return tuple(found)
+    """The states, failures apart, that lead to `after`: the `WHERE` of an update."""
+    return tuple(before for before in JobStatus if leads_to(before, after))

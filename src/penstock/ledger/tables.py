@@ -1,9 +1,11 @@
-"""The ledger's tables. Times are seconds since 1970 by the database's clock; ids are never empty."""
+"""The ledger's tables. Times are seconds since 1970 by the database's clock; ids are never empty and never too long.
+
+A change here is a new revision in `migrations/versions`: a test compares the two, on SQLite and on PostgreSQL.
+"""
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -20,6 +22,7 @@ from sqlalchemy import (
 )
 
 from penstock.ledger.clock import now
+from penstock.ledger.columns import SERIAL, Message, sized, where
 
 metadata = MetaData(
     naming_convention={
@@ -29,13 +32,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _filled(column: str) -> CheckConstraint:
-    return CheckConstraint(f"{column} <> ''", name=f"{column}_filled")
-
 
 topologies = Table(
     "topologies",
@@ -63,8 +59,8 @@ documents = Table(
     Column("created_at", Float, nullable=False, default=now()),
     Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
     PrimaryKeyConstraint("tenant", "document"),
-    _filled("tenant"),
-    _filled("document"),
+    sized("tenant", 64),
+    sized("document", 512),
 )
 Index("ix_documents_index_build", documents.c.index_build)
 Index("ix_documents_graph_build", documents.c.graph_build)
@@ -78,7 +74,7 @@ versions = Table(
     Column("size", BigInteger, nullable=False),
     Column("created_at", Float, nullable=False, default=now()),
     PrimaryKeyConstraint("tenant", "document", "content_hash"),
-    _filled("content_hash"),
+    sized("content_hash", 64),
 )
 Index("ix_versions_tenant_content_hash", versions.c.tenant, versions.c.content_hash)
 
@@ -89,6 +85,7 @@ origins = Table(
     Column("origin", String(1024), nullable=False),
     Column("document", String(512), nullable=False),
     PrimaryKeyConstraint("tenant", "origin", "document"),
+    sized("origin", 1024),
 )
 Index("ix_origins_tenant_document", origins.c.tenant, origins.c.document)
 
@@ -100,6 +97,7 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("lease_expires_at", Float, nullable=False),
     Column("started_at", Float, nullable=False, default=now()),
+    sized("worker", 40),
 )
 
 jobs = Table(
@@ -133,16 +131,21 @@ jobs = Table(
     Column("index_build", String(64)),
     Column("graph_build", String(64)),
     Column("error_type", String(128)),
-    Column("error_message", Text),
+    Column("error_message", Message),
     Column("error_stage", String(64)),
     Column("error_recovery", String(20)),
     Column("created_at", Float, nullable=False, default=now()),
     Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
     Column("waiting_since", Float),
     Column("finished_at", Float),
-    _filled("job"),
-    _filled("tenant"),
-    _filled("document"),
+    sized("job", 40),
+    sized("tenant", 64),
+    sized("document", 512),
+    sized("source", 64),
+    sized("pipeline", 64),
+    sized("content_hash", 64),
+    sized("status", 40),
+    sized("lease_owner", 40),
 )
 Index("ix_jobs_tenant_document_pipeline", jobs.c.tenant, jobs.c.document, jobs.c.pipeline, jobs.c.generation)
 Index("ix_jobs_pipeline_status", jobs.c.pipeline, jobs.c.status)
@@ -151,16 +154,14 @@ Index(
     "ix_jobs_in_flight",
     jobs.c.status,
     jobs.c.created_at,
-    sqlite_where=text("status in ('queued', 'running', 'waiting')"),
-    postgresql_where=text("status in ('queued', 'running', 'waiting')"),
+    **where(jobs.c.status.in_(["queued", "running", "waiting"])),
 )
 Index(
     "uq_jobs_running_document",
     jobs.c.tenant,
     jobs.c.document,
     unique=True,
-    sqlite_where=text("status = 'running'"),
-    postgresql_where=text("status = 'running'"),
+    **where(jobs.c.status == "running"),
 )
 Index(
     "uq_jobs_queued_document_pipeline",
@@ -168,8 +169,7 @@ Index(
     jobs.c.document,
     jobs.c.pipeline,
     unique=True,
-    sqlite_where=text("status = 'queued'"),
-    postgresql_where=text("status = 'queued'"),
+    **where(jobs.c.status == "queued"),
 )
 
 stage_runs = Table(
@@ -183,11 +183,12 @@ stage_runs = Table(
     Column("reused", Boolean, nullable=False),
     Column("work_key", String(64)),
     Column("run_id", String(64)),
-    Column("error", Text),
+    Column("error", Message),
     Column("finished_at", Float, nullable=False, default=now()),
     PrimaryKeyConstraint("job", "stage"),
+    sized("stage", 64),
+    sized("work_key", 64),
 )
-Index("ix_stage_runs_work_key", stage_runs.c.work_key)
 
 artifacts = Table(
     "artifacts",
@@ -199,6 +200,9 @@ artifacts = Table(
     Column("checksum", String(32), nullable=False),
     Column("build", String(64)),
     Column("created_at", Float, nullable=False, default=now()),
+    sized("work_key", 64),
+    sized("pack", 64),
+    sized("build", 64),
 )
 Index("ix_artifacts_pack", artifacts.c.pack)
 
@@ -213,10 +217,11 @@ builds = Table(
     Column("work_key", String(64), nullable=False),
     Column("doomed", Boolean, nullable=False, default=False, server_default=false()),
     Column("created_at", Float, nullable=False, default=now()),
+    sized("build", 64),
 )
 Index("ix_builds_tenant_document", builds.c.tenant, builds.c.document)
 Index("ix_builds_job", builds.c.job)
-Index("ix_builds_doomed", builds.c.doomed, sqlite_where=text("doomed"), postgresql_where=text("doomed"))
+Index("ix_builds_doomed", builds.c.doomed, sqlite_where=text("doomed = 1"), postgresql_where=text("doomed"))
 
 sweeps = Table(
     "sweeps",
@@ -240,13 +245,14 @@ batches = Table(
     Column("size", Integer, nullable=False),
     Column("created_at", Float, nullable=False, default=now()),
     Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
+    sized("batch", 40),
 )
 Index("ix_batches_status", batches.c.status)
 
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("job", String(40), nullable=False),
     Column("tenant", String(64), nullable=False),
     Column("document", String(512), nullable=False),
@@ -254,7 +260,7 @@ dead_letters = Table(
     Column("stage", String(64), nullable=False),
     Column("status", String(40), nullable=False),
     Column("error_type", String(128), nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Message, nullable=False),
     Column("recovery", String(20), nullable=False),
     Column("chain", Text, nullable=False, default="[]"),
     Column("attempts", Integer, nullable=False),
@@ -264,26 +270,16 @@ dead_letters = Table(
     Column("resolution", String(40)),
 )
 Index("ix_dead_letters_job", dead_letters.c.job)
-Index(
-    "ix_dead_letters_open",
-    dead_letters.c.created_at,
-    sqlite_where=text("resolved_at is null"),
-    postgresql_where=text("resolved_at is null"),
-)
+Index("ix_dead_letters_open", dead_letters.c.created_at, **where(dead_letters.c.resolved_at.is_(None)))
 
 outbox = Table(
     "outbox",
     metadata,
-    Column("sequence", _SERIAL, primary_key=True, autoincrement=True),
+    Column("sequence", SERIAL, primary_key=True, autoincrement=True),
     Column("facts", LargeBinary, nullable=False),
     Column("count", Integer, nullable=False),
     Column("created_at", Float, nullable=False, default=now()),
     Column("relayed_at", Float),
     sqlite_autoincrement=True,
 )
-Index(
-    "ix_outbox_pending",
-    outbox.c.sequence,
-    sqlite_where=text("relayed_at is null"),
-    postgresql_where=text("relayed_at is null"),
-)
+Index("ix_outbox_pending", outbox.c.sequence, **where(outbox.c.relayed_at.is_(None)))

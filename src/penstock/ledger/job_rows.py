@@ -1,0 +1,142 @@
+"""What can be asked of jobs: rows by id, by document, by state; and counts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, func, or_, select
+
+from penstock.ledger.clock import now
+from penstock.ledger.database import Database, slices
+from penstock.ledger.status import JobStatus
+from penstock.ledger.tables import jobs
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the jobs table; `metadata` is what the source said of the document."""
+
+    job: str
+    tenant: str
+    document: str
+    source: str
+    pipeline: str
+    version: str
+    topology: str
+    work_digest: str
+    content_hash: str
+    size: int
+    locator: str
+    kind_hint: str
+    metadata: dict[str, Any]
+    generation: int
+    status: str
+    segment: int
+    correlation_id: str
+    lease_token: int
+    current_stage: str | None = None
+    index_build: str | None = None
+    graph_build: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_stage: str | None = None
+    error_recovery: str | None = None
+
+
+JOB_COLUMNS = [jobs.c[name] for name in Job.__struct_fields__]
+
+FAILED = jobs.c.status.not_in(list(JobStatus))
+"""The condition of a job in a failure state, whatever its name."""
+
+
+class JobRows:
+    """The questions; `penstock.ledger.jobs.Jobs` adds what changes the answers."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def get(self, cx: Connection, ids: Sequence[str]) -> dict[str, Job]:
+        """Jobs by id; absent ones are left out."""
+        found: dict[str, Job] = {}
+        for part in slices(ids):
+            for row in cx.execute(select(*JOB_COLUMNS).where(jobs.c.job.in_(part))):
+                found[row.job] = job_of(row)
+        return found
+
+    def latest(self, cx: Connection, tenant: str, pipeline: str, documents: Sequence[str]) -> dict[str, Job]:
+        """Each document's newest job in this pipeline."""
+        found: dict[str, Job] = {}
+        for part in slices(documents):
+            mine = (jobs.c.tenant == tenant, jobs.c.document.in_(part), jobs.c.pipeline == pipeline)
+            for row in cx.execute(select(*JOB_COLUMNS).where(*mine).order_by(jobs.c.generation)):
+                found[row.document] = job_of(row)
+        return found
+
+    def of_document(self, cx: Connection, tenant: str, document: str) -> list[Job]:
+        """All jobs of a document, newest first."""
+        query = select(*JOB_COLUMNS).where(jobs.c.tenant == tenant, jobs.c.document == document)
+        return [job_of(row) for row in cx.execute(query.order_by(jobs.c.generation.desc()))]
+
+    def held(self, cx: Connection, worker: str, tokens: Mapping[str, int]) -> set[str]:
+        """Which of these jobs the worker still holds, by job id and lease token."""
+        kept: set[str] = set()
+        for part in slices(list(tokens)):
+            query = select(jobs.c.job, jobs.c.lease_token).where(
+                jobs.c.job.in_(part), jobs.c.lease_owner == worker, jobs.c.status == JobStatus.RUNNING
+            )
+            kept.update(row.job for row in cx.execute(query) if tokens[row.job] == row.lease_token)
+        return kept
+
+    def owners(self, cx: Connection) -> list[str]:
+        """The workers that hold running jobs."""
+        query = select(jobs.c.lease_owner).where(jobs.c.status == JobStatus.RUNNING).distinct()
+        return [owner for owner in cx.execute(query).scalars() if owner]
+
+    def statuses(self, cx: Connection, ids: Sequence[str]) -> dict[str, str]:
+        """The state of each job."""
+        found: dict[str, str] = {}
+        for part in slices(ids):
+            found.update(cx.execute(select(jobs.c.job, jobs.c.status).where(jobs.c.job.in_(part))).tuples().all())
+        return found
+
+    def counts(self, cx: Connection) -> list[tuple[str, str, int]]:
+        """(pipeline, status, number of jobs)."""
+        query = select(jobs.c.pipeline, jobs.c.status, func.count()).group_by(jobs.c.pipeline, jobs.c.status)
+        return list(cx.execute(query.order_by(jobs.c.pipeline, jobs.c.status)).tuples())
+
+    def waiting(self, cx: Connection) -> list[tuple[str, str, int, float]]:
+        """(pipeline, gate, number of jobs, seconds that the oldest has waited)."""
+        gate = (jobs.c.pipeline, jobs.c.current_stage)
+        query = select(*gate, func.count(), now() - func.min(jobs.c.waiting_since))
+        query = query.where(jobs.c.status == JobStatus.WAITING).group_by(*gate).order_by(*gate)
+        return [(row[0], row[1], row[2], row[3]) for row in cx.execute(query)]
+
+    def failed(
+        self,
+        cx: Connection,
+        *,
+        documents: Sequence[str] = (),
+        tenant: str | None = None,
+        stage: str | None = None,
+        error: str | None = None,
+        since: float | None = None,
+    ) -> list[Job]:
+        """Jobs in a failure state, oldest first, narrowed by what is given (`since`: seconds since 1970)."""
+        where: list[ColumnElement[bool]] = [FAILED]
+        if tenant is not None:
+            where.append(jobs.c.tenant == tenant)
+        if stage:
+            where.append(jobs.c.error_stage == stage)
+        if error:
+            where.append(or_(jobs.c.error_type == error, jobs.c.status == error))
+        if since is not None:
+            where.append(func.coalesce(jobs.c.finished_at, jobs.c.created_at) >= since)
+        query = select(*JOB_COLUMNS, jobs.c.created_at).where(*where)
+        parts: Iterable[Any] = (jobs.c.document.in_(part) for part in slices(documents)) if documents else [True]
+        rows = [row for part in parts for row in cx.execute(query.where(part))]
+        return [job_of(row) for row in sorted(rows, key=lambda row: (row.created_at, row.job))]
+
+
+def job_of(row: Any) -> Job:
+    """A job from a row that holds `JOB_COLUMNS` at least."""
+    values = {name: getattr(row, name) for name in Job.__struct_fields__}
+    return Job(**values | {"metadata": msgspec.json.decode(row.metadata)})
