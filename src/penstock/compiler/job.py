@@ -50,6 +50,15 @@ def op_name(stage: str) -> str:
     return stage.replace("-", "_").replace(".", "_")
 
 
+def run_config(batch: str = "") -> dict[str, Any]:
+    """The run config of a job: the batch it takes, and a console that says only what went wrong.
+
+    Dagster uses a job's loggers only where the run config names them.
+    """
+    resources = {"resources": {RESOURCE: {"config": {"batch": batch}}}} if batch else {}
+    return {"loggers": {"console": {}}, **resources}
+
+
 def gate_before(topology: Topology, segment: int) -> PlannedStage | None:
     """The gate that a segment stands behind."""
     return topology.gate_after(segment - 1) if segment else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from penstock.compiler.instance import open_instance, prepare
-from penstock.compiler.job import compile_job
+from penstock.compiler.job import compile_job, run_config
 from penstock.compiler.session import BATCH_TAG, RESOURCE, Session
 from penstock.errors import PenstockError
 from penstock.execution.batch import BatchRun, claim_batch
@@ -54,6 +54,7 @@ class Launcher:
                 batch = self._claim(worker, left)
                 if batch is not None:
                     self._execute(batch, instance)
+                    self._strike(left, list(batch.keys))
                 elif left:
                     time.sleep(_POLL_SECONDS)
                 on_batch(len(jobs) - len(left), len(jobs))
@@ -63,11 +64,7 @@ class Launcher:
         """The next batch of what is left; jobs that have ended, by whoever's hand, are struck off on the way."""
         limits = self.workspace.profile.batch
         for part in slices(list(left)):
-            with self.workspace.ledger.read() as cx:
-                found = self.workspace.ledger.jobs.get(cx, part)
-            for job in found.values():
-                if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
-                    del left[job.job]
+            found = self._strike(left, part)
             queued = [found[job] for job in part if found[job].status == JobStatus.QUEUED]
             if not queued:
                 continue
@@ -82,6 +79,14 @@ class Launcher:
                 return batch
         return None
 
+    def _strike(self, left: dict[str, None], ids: Sequence[str]) -> dict[str, Job]:
+        with self.workspace.ledger.read() as cx:
+            found = self.workspace.ledger.jobs.get(cx, ids)
+        for job in found.values():
+            if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+                left.pop(job.job, None)
+        return found
+
     def _execute(self, batch: BatchRun, instance: object) -> None:
         job = compile_job(batch.topology, batch.segment)
         session = Session(batch)
@@ -89,6 +94,7 @@ class Launcher:
         result = job.execute_in_process(
             instance=instance,  # type: ignore[arg-type]
             run_id=run_id,
+            run_config=run_config(),
             resources={RESOURCE: session},
             tags={BATCH_TAG: batch.batch},
             raise_on_error=False,

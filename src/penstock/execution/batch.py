@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from penstock.errors import LostLeaseError
+from penstock.errors import LostLeaseError, UsageError
 from penstock.events.facts import Fact, FactBatch, encode
 from penstock.execution.report import Progress, no_progress
 from penstock.execution.submit import keys_of
@@ -175,3 +175,15 @@ def _without_worn_out(workspace: Workspace, cx: Connection, jobs: Sequence[Job])
     workspace.ledger.jobs.fail(cx, failures)
     workspace.ledger.dead_letters.add(cx, list(zip(worn, failures, strict=True)))
     return [job for job in jobs if job.lease_token <= CLAIMS]
+
+
+def stages_from(topology: Topology, name: str) -> list[str]:
+    """A stage and all that take its output, directly or not. Raises `UsageError` where there is no such stage."""
+    known = [stage.name for stage in topology.stages]
+    if name not in known:
+        raise UsageError.unknown("stage", name, known)
+    found = {name}
+    for stage in topology.stages:
+        if stage.input in found:
+            found.add(stage.name)
+    return [stage for stage in known if stage in found]

@@ -132,17 +132,15 @@ def _submit_part(
     with ledger.read() as cx:
         heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
         rows = ledger.documents.get(cx, tenant, names)
-    stored: set[str] = set()
     decisions = {n: decide(f, heads.get(n), rows.get(n), topology) for f, n in zip(part, names, strict=True)}
+    due = [f for f in part if decisions[f.item.document_id] in _STORED and f.error is None]
+    workspace.resources.raw.put_many(tenant, [found.content for found in due])
+    stored = {found.item.document_id for found in due}
 
     def store(found: Found) -> None:
         if found.error is None and found.item.document_id not in stored:
             workspace.resources.raw.put(tenant, found.content)
-            stored.add(found.item.document_id)
 
-    for found in part:
-        if decisions[found.item.document_id] in _STORED:
-            store(found)
     with ledger.begin() as cx:
         ledger.database.exclusive(cx)
         ledger.documents.note_origin(cx, tenant, [(f.origin, f.item.document_id) for f in part if f.error is None])

@@ -1,0 +1,130 @@
+"""Commands that look: status, show, events."""
+
+import json as jsonlib
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli import console
+from penstock.cli.settings import settings
+from penstock.errors import UsageError, nearest
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for scripts.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (status, show, events):
+        app.command()(command)
+
+
+def status(
+    pipeline: Annotated[str, typer.Option(help="Only this pipeline's jobs.")] = "",
+    status: Annotated[str, typer.Option(help="Only jobs in this state.")] = "",
+    json: Json = False,
+) -> None:
+    """Count jobs by state and pipeline, what waits at gates, dead letters, and events not yet sent.
+
+    Example: `penstock status --pipeline auto`
+    """
+    workspace = settings.workspace()
+    ledger = workspace.existing_ledger
+    value: dict[str, Any] = {"jobs": {}, "pipelines": {}, "waiting": [], "dead_letters": 0, "outbox": 0}
+    if ledger is not None:
+        with ledger.read() as cx:
+            for name, state, count in ledger.jobs.counts(cx):
+                if pipeline in ("", name) and status in ("", state):
+                    value["jobs"][state] = value["jobs"].get(state, 0) + count
+                    value["pipelines"].setdefault(name, {})[state] = count
+            value["waiting"] = [
+                {"pipeline": name, "gate": gate, "count": count, "oldest_seconds": round(oldest or 0.0, 1)}
+                for name, gate, count, oldest in ledger.jobs.waiting(cx)
+                if pipeline in ("", name)
+            ]
+            value["dead_letters"] = ledger.dead_letters.open_count(cx)
+            value["outbox"] = ledger.outbox.pending_count(cx)
+    if json:
+        console.write_json(value)
+        return
+    rows = [(name, state, count) for name, states in value["pipelines"].items() for state, count in states.items()]
+    if rows:
+        console.table(["pipeline", "state", "jobs"], rows, right=frozenset({"jobs"}))
+    else:
+        console.write("no jobs")
+    for each in value["waiting"]:
+        console.write(
+            f"{each['count']} wait at {each['gate']} of {each['pipeline']}, for {each['oldest_seconds']:.0f} s at most"
+        )
+    console.write(f"{value['dead_letters']} dead letters, {value['outbox']} events to send")
+
+
+def show(
+    document: Annotated[str, typer.Argument(help="A document, as in `source:external-id`.", show_default=False)],
+    tenant: Annotated[str, typer.Option(help="Whose document.")] = "default",
+    json: Json = False,
+) -> None:
+    """Show all that is known of a document: versions, jobs and their stages, chunks, entities, claims.
+
+    Example: `penstock show clinicaltrials:NCT00002938`
+    """
+    from penstock.execution.inspection import inspect
+
+    workspace = settings.workspace()
+    ledger = workspace.existing_ledger
+    if ledger is None:
+        raise UsageError(f"no document is named `{document}`: `{settings.home}` holds nothing yet")
+    with ledger.read() as cx:
+        if document not in ledger.documents.get(cx, tenant, [document]):
+            raise _unknown(ledger, cx, document)
+    value = inspect(workspace, tenant, document)
+    if json:
+        console.write_json(value)
+        return
+    console.write(f"{document} ({tenant})")
+    rows: list[Any] = [
+        (v["content_hash"][:12], "active" if v["active"] else "", v["created_at"]) for v in value["versions"]
+    ]
+    console.table(["version", "", "since"], rows)
+    for job in value["jobs"]:
+        console.write(f"\njob {job['job']}: {job['pipeline']} {job['version']}, {job['status']}")
+        stages = [
+            (s["name"], s["status"], s["attempts"], f"{s['seconds']:.3f}", s["error"] or "") for s in job["stages"]
+        ]
+        console.table(
+            ["stage", "state", "attempts", "seconds", "error"], stages, right=frozenset({"attempts", "seconds"})
+        )
+    console.write(f"\n{len(value['chunks'])} chunks, {len(value['entities'])} entities, {len(value['claims'])} claims")
+
+
+def events(
+    document: Annotated[str, typer.Option(help="Only of this document.")] = "",
+    type_: Annotated[str, typer.Option("--type", help="Only of this type; a prefix ends with `*`.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="The default: one CloudEvent a line.")] = True,
+) -> None:
+    """Print what happened as CloudEvents, one JSON value a line, oldest first.
+
+    Example: `penstock events --type 'org.medicalkg.orchestration.stage.failed'`
+    """
+    workspace = settings.workspace()
+    if workspace.existing_ledger is None:
+        return
+    from penstock.events.relay import relay
+
+    relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+    for event in workspace.resources.events.read():
+        if document and event["subject"] != document:
+            continue
+        if type_ and not (event["type"].startswith(type_[:-1]) if type_.endswith("*") else event["type"] == type_):
+            continue
+        console.write(jsonlib.dumps(event, ensure_ascii=False))
+
+
+def _unknown(ledger: Any, cx: Any, document: str) -> UsageError:
+    match = nearest(document, ledger.documents.nearest(cx))
+    tenants = ledger.documents.tenants_of(cx, document)
+    text = f"no document is named `{document}`"
+    if tenants:
+        text += f" for this tenant; tenant `{tenants[0]}` has one"
+    elif match:
+        text += f"; did you mean `{match}`?"
+    return UsageError(text, hint="penstock status, or penstock search 'some words of it'")

@@ -1,0 +1,86 @@
+"""Looking at one document: its versions, its jobs and their stages, and what the stores hold of its active version."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from penstock.events.facts import decode
+from penstock.execution.workspace import Workspace
+from penstock.plan.topology import Topology, stage_names
+from penstock.records import Facts
+
+
+def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
+    """All that is known of a document, as JSON values. Raises `KeyError` where the ledger has none of that id."""
+    ledger, resources = workspace.ledger, workspace.resources
+    with ledger.read() as cx:
+        row = ledger.documents.get(cx, tenant, [document])[document]
+        versions = ledger.documents.versions_of(cx, tenant, document)
+        jobs = ledger.jobs.of_document(cx, tenant, document)
+        stage_runs = ledger.stage_runs.of(cx, [job.job for job in jobs])
+        contents = {job.topology: ledger.topology(cx, job.topology) for job in jobs}
+        events = sum(
+            fact.document == document and fact.tenant == tenant
+            for _, _, facts in ledger.outbox.all(cx)
+            for fact in decode(facts).facts
+        )
+    order = {digest: list(stage_names(Topology.decode(text))) for digest, text in contents.items() if text}
+    chunks = resources.lexical.build_chunks(tenant, row.index_build) if row.index_build else []
+    facts = resources.graph.facts(tenant, row.graph_build) if row.graph_build else Facts()
+    return {
+        "document": document,
+        "tenant": tenant,
+        "versions": [
+            {
+                "content_hash": each["content_hash"],
+                "active": each["content_hash"] == row.active_hash,
+                "raw": each["content_hash"],
+                "created_at": datetime.fromtimestamp(each["created_at"], UTC).isoformat(timespec="seconds"),
+            }
+            for each in versions
+        ],
+        "jobs": [
+            {
+                "job": job.job,
+                "pipeline": job.pipeline,
+                "version": job.version,
+                "digest": job.topology,
+                "status": job.status,
+                "error": job.error_message,
+                "stages": [
+                    {
+                        "name": run["stage"],
+                        "status": run["status"],
+                        "attempts": run["attempts"],
+                        "seconds": run["seconds"],
+                        "reused": bool(run["reused"]),
+                        "error": run["error"],
+                        "dagster_run": run["run_id"],
+                    }
+                    for run in sorted(
+                        stage_runs[job.job], key=lambda run, stages=order[job.topology]: stages.index(run["stage"])
+                    )
+                ],
+            }
+            for job in jobs
+        ],
+        "chunks": [
+            {
+                "chunk": chunk.chunk_id,
+                "text": chunk.text,
+                "start": chunk.start,
+                "end": chunk.end,
+                "section": " › ".join(chunk.headings),
+                "page": chunk.page,
+            }
+            for chunk in chunks
+        ],
+        "entities": [msgspec.to_builtins(each) for each in facts.entities],
+        "claims": [msgspec.to_builtins(each) for each in facts.claims],
+        "events": events,
+    }
+
+
+def _in_order(runs: list[dict[str, Any]], stages: list[str]) -> list[dict[str, Any]]:
+    return sorted(runs, key=lambda run: stages.index(run["stage"]))

@@ -1,0 +1,98 @@
+"""Previewing: what a run would do, and what it would cost, without writing anything."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from penstock.execution.removal import gone, removable
+from penstock.execution.submit import Decision, Found, decide, find, keys_of
+from penstock.execution.workspace import Workspace
+from penstock.ledger.ledger import Ledger
+from penstock.plan.topology import Topology, stage_names
+
+
+@dataclass
+class Preview:
+    """Counts of documents, and for each stage how many it would execute and how many it would take over.
+
+    `seconds` is what the stages took for each document so far, times what is to be executed; None without a history.
+    """
+
+    documents: dict[str, int] = field(default_factory=dict)
+    execute: Counter[str] = field(default_factory=Counter)
+    reuse: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
+    seconds: float | None = None
+
+
+def preview(
+    workspace: Workspace, topology: Topology, targets: Sequence[str], *, tenant: str, source: str = ""
+) -> Preview:
+    """What `submit` and a run would do with the inputs."""
+    ledger = workspace.existing_ledger
+    counts: Counter[str] = Counter()
+    result = Preview()
+    seen: dict[str, str] = {}
+    for part in find(workspace, targets, source):
+        fresh = [found for found in part if found.item.document_id not in seen]
+        seen.update({found.item.document_id: found.content_hash for found in fresh})
+        _preview_part(ledger, topology, tenant, fresh, counts, result)
+    deleted = 0
+    if ledger is not None:
+        with ledger.read() as cx:
+            deleted = len(removable(gone(ledger, cx, tenant, targets, seen), ledger, cx, tenant))
+            averages = ledger.stage_runs.average_seconds(cx, topology.pipeline)
+        if averages:
+            result.seconds = round(sum(averages.get(name, 0.0) * n for name, n in result.execute.items()), 3)
+    result.documents = {
+        "new": counts["new"],
+        "changed": counts["changed"],
+        "unchanged": counts["unchanged"],
+        "deleted": deleted,
+        "failed": counts["failed"],
+    }
+    return result
+
+
+def _preview_part(
+    ledger: Ledger | None,
+    topology: Topology,
+    tenant: str,
+    part: Sequence[Found],
+    counts: Counter[str],
+    result: Preview,
+) -> None:
+    names = [found.item.document_id for found in part]
+    keys = {f.item.document_id: keys_of(topology, tenant, f.item, f.content_hash, f.kind_hint) for f in part}
+    if ledger is None:
+        heads, rows, existing = {}, {}, set()
+    else:
+        with ledger.read() as cx:
+            heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
+            rows = ledger.documents.get(cx, tenant, names)
+            wanted = [key for each in keys.values() for key in each.values() if key]
+            existing = ledger.artifacts.existing(cx, wanted)
+    for found in part:
+        name = found.item.document_id
+        decision = decide(found, heads.get(name), rows.get(name), topology)
+        counts[_LABELS[decision]] += 1
+        working = decision not in (Decision.UNCHANGED, Decision.FAILED)
+        result.bytes += found.size if working else 0
+        for stage in stage_names(topology):
+            key = keys[name][stage]
+            if key is None or decision is Decision.FAILED:
+                continue
+            if working and key not in existing:
+                result.execute[stage] += 1
+            else:
+                result.reuse[stage] += 1
+
+
+_LABELS = {
+    Decision.NEW: "new",
+    Decision.CHANGED: "changed",
+    Decision.IN_FLIGHT: "changed",
+    Decision.RETRY: "changed",
+    Decision.UNCHANGED: "unchanged",
+    Decision.FAILED: "failed",
+}
