@@ -92,7 +92,7 @@ class Artifacts:
         """Documents (tenant, id) that have something to sweep and nothing in flight, those that have waited longest."""
         query = select(sweeps.c.tenant, sweeps.c.document).where(~_IN_FLIGHT)
         order = (sweeps.c.created_at, sweeps.c.tenant, sweeps.c.document)
-        return list(cx.execute(query.order_by(*order).limit(limit)).tuples())
+        return list(cx.execute(query.order_by(*order).limit(limit)))
 
     def sweep_document(self, cx: Connection, tenant: str, document: str) -> tuple[list[str], list[str]]:
         """Forget what no version of a document needs any more; nothing while one of its jobs is in flight.
@@ -115,7 +115,7 @@ class Artifacts:
         kept = set().union(*(keys[job] for job in kept_jobs))
         resumed = set().union(*(keys[job] for job in unfinished))
         theirs = and_(builds.c.tenant == tenant, builds.c.document == document)
-        built = dict(cx.execute(select(builds.c.build, builds.c.work_key).where(theirs)).tuples().all())
+        built = dict(cx.execute(select(builds.c.build, builds.c.work_key).where(theirs)).all())
         found = self.find(cx, sorted(set().union(*keys.values(), built.values())))
         reachable = {row.index_build, row.graph_build} | {a.build for a in found.values() if a.work_key in resumed}
         doomed = sorted(built.keys() - reachable)
@@ -130,7 +130,7 @@ class Artifacts:
     def doomed(self, cx: Connection, limit: int) -> list[tuple[str, str, str]]:
         """(tenant, store, build) of builds to remove from their stores."""
         query = select(builds.c.tenant, builds.c.store, builds.c.build).where(builds.c.doomed).limit(limit)
-        return list(cx.execute(query).tuples())
+        return list(cx.execute(query))
 
     def forget_builds(self, cx: Connection, names: Iterable[str]) -> None:
         for part in slices(list(names)):

@@ -65,7 +65,7 @@ class Batches:
             .where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.is_(None))
             .order_by(jobs.c.created_at, jobs.c.job)
         )
-        return list(cx.execute(query.limit(limit)).tuples())
+        return list(cx.execute(query.limit(limit)))
 
     def planned(self, cx: Connection) -> list[Batch]:
         """Batches whose run is still to be started, while some of their jobs are queued."""

@@ -91,7 +91,7 @@ class Documents:
                 .values(generation=documents.c.generation + 1)
                 .returning(documents.c.document, documents.c.generation)
             )
-            found.update(cx.execute(change).tuples().all())
+            found.update(cx.execute(change).all())
         return found
 
     def add_versions(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -199,7 +199,7 @@ class Documents:
         for part in slices(names):
             where = and_(origins.c.tenant == tenant, origins.c.document.in_(part))
             query = select(origins.c.document, func.count()).where(where).group_by(origins.c.document)
-            found.update(cx.execute(query).tuples().all())
+            found.update(cx.execute(query).all())
         return found
 
     def forget_origins(self, cx: Connection, tenant: str, origin: str, names: Sequence[str]) -> list[str]:
@@ -223,7 +223,7 @@ class Documents:
     def raw_expected(self, cx: Connection) -> Iterator[tuple[str, str]]:
         """(tenant, raw object) of every version of every document that is not deleted."""
         query = select(versions.c.tenant, versions.c.content_hash).join(documents, _OWNER).where(_NOT_GONE).distinct()
-        yield from cx.execute(query.order_by(versions.c.tenant, versions.c.content_hash)).tuples()
+        yield from cx.execute(query.order_by(versions.c.tenant, versions.c.content_hash))
 
 
 @cache

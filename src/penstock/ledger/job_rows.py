@@ -95,13 +95,13 @@ class JobRows:
         """The state of each job."""
         found: dict[str, str] = {}
         for part in slices(ids):
-            found.update(cx.execute(select(jobs.c.job, jobs.c.status).where(jobs.c.job.in_(part))).tuples().all())
+            found.update(cx.execute(select(jobs.c.job, jobs.c.status).where(jobs.c.job.in_(part))).all())
         return found
 
     def counts(self, cx: Connection) -> list[tuple[str, str, int]]:
         """(pipeline, status, number of jobs)."""
         query = select(jobs.c.pipeline, jobs.c.status, func.count()).group_by(jobs.c.pipeline, jobs.c.status)
-        return list(cx.execute(query.order_by(jobs.c.pipeline, jobs.c.status)).tuples())
+        return list(cx.execute(query.order_by(jobs.c.pipeline, jobs.c.status)))
 
     def waiting(self, cx: Connection) -> list[tuple[str, str, int, float]]:
         """(pipeline, gate, number of jobs, seconds that the oldest has waited)."""

@@ -26,7 +26,7 @@ class Outbox:
     def pending(self, cx: Connection, limit: int) -> list[tuple[int, float, bytes]]:
         """(sequence, time, facts) of rows not yet relayed, oldest first."""
         query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(outbox.c.relayed_at.is_(None))
-        return list(cx.execute(query.order_by(outbox.c.sequence).limit(limit)).tuples())
+        return list(cx.execute(query.order_by(outbox.c.sequence).limit(limit)))
 
     def mark_relayed(self, cx: Connection, sequences: Sequence[int]) -> None:
         mine = and_(outbox.c.sequence.in_(sequences), outbox.c.relayed_at.is_(None))
@@ -39,4 +39,4 @@ class Outbox:
     def all(self, cx: Connection) -> Iterator[tuple[int, float, bytes]]:
         """(sequence, time, facts) of every row, oldest first."""
         query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).order_by(outbox.c.sequence)
-        yield from cx.execute(query.execution_options(yield_per=200)).tuples()
+        yield from cx.execute(query.execution_options(yield_per=200))
