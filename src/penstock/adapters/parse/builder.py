@@ -13,7 +13,7 @@ _DROPPED = dict.fromkeys((*range(0x09), *range(0x0E, 0x1C), 0x1F, *range(0x7F, 0
 _INVISIBLE = dict.fromkeys(map(ord, "\xad\u200b\u2060\ufeff"))
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 _TRANSLATION = _DROPPED | _INVISIBLE | _SPACES | _NEWLINES | _SURROGATES
-_TRAILING = re.compile(r"[ \t]+(?=\n)")
+_TRAILING = re.compile(r"(?<![ \t])[ \t]++(?=\n)")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _BETWEEN = "\n\n"
 

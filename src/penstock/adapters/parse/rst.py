@@ -27,7 +27,14 @@ _SETTINGS = {
     "smart_quotes": False,
     "syntax_highlight": "none",
 }
-_ROLE = re.compile(r":[\w:+.-]+:`([^`<]*?)\s*(?:<[^`>]*>)?`")
+_ROLE = re.compile(r"(?::[\w+.-]{1,40}){1,2}:`([^`]*)`")
+_TARGET = re.compile(r"(?<!\s)\s*+<[^<>]*>$")
+_DEFINITION = re.compile(r"^[ \t]*\.\.[ \t]+\|[^\n]*?::((?:[^\n]*)(?:\n[ \t]+[^\n]+)*)", re.MULTILINE)
+_REFERENCE = re.compile(r"\|[^|\s]")
+_MARKUP = re.compile(r"[*`]|\|(?=[^\s|])|_(?=\s)")
+MAX_NESTED_SUBSTITUTIONS = 40
+MAX_COST = 10**8
+"""Characters times marks, summed over paragraphs: docutils is quadratic in a paragraph (about 1 s for this much)."""
 _OPTION = re.compile(r"[ \t]*:[\w-]+:.*\n?")
 _DATE = re.compile(r"^(\.\.[ \t]+\|[^|\n]+\|[ \t]+)date::.*$", re.MULTILINE)
 _lock = threading.Lock()
@@ -51,6 +58,7 @@ def _doctree(source: str) -> "nodes.document":
     from docutils.core import publish_doctree
     from docutils.parsers.rst import roles
 
+    _check_cost(source)
     # `date::` would make the same document another one each day.
     source = _DATE.sub(r"\1replace:: (date)", source)
     with _lock:
@@ -78,6 +86,8 @@ def _add(builder: DocumentBuilder, node: Any, level: int) -> None:
         builder.table(rows, " ".join(captions))
     elif isinstance(node, nodes.bullet_list | nodes.enumerated_list):
         builder.add("\n".join(_items(node)))
+    elif isinstance(node, nodes.field):
+        builder.add(": ".join(_words(each) for each in node.children))
     elif isinstance(node, nodes.figure):
         builder.figure(" ".join(_words(each) for each in node.findall(nodes.caption)))
     elif isinstance(node, nodes.literal_block | nodes.doctest_block | nodes.line_block | nodes.math_block):
@@ -93,7 +103,7 @@ def _add(builder: DocumentBuilder, node: Any, level: int) -> None:
 
 def _words(node: Any) -> str:
     """The text of a node in one line; of a role that docutils does not know, its words."""
-    return " ".join(_ROLE.sub(r"\1", node.astext()).split())
+    return " ".join(_plain(node.astext()).split())
 
 
 def _items(node: Any) -> list[str]:
@@ -110,4 +120,17 @@ def _unknown(message: Any) -> str:
     body = textwrap.dedent(source.partition("\n")[2]).strip("\n")
     while match := _OPTION.match(body):
         body = body[match.end() :]
-    return _ROLE.sub(r"\1", body)
+    return _plain(body)
+
+
+def _plain(text: str) -> str:
+    """Text without the roles that docutils left in it: ``:ref:`words <target>` `` → `words`."""
+    return _ROLE.sub(lambda role: _TARGET.sub("", role[1]), text)
+
+
+def _check_cost(source: str) -> None:
+    """Refuse what docutils takes minutes for: substitutions that multiply, and paragraphs full of markup."""
+    nested = sum(len(_REFERENCE.findall(definition[1])) for definition in _DEFINITION.finditer(source))
+    blocks = source.split("\n\n")
+    if nested > MAX_NESTED_SUBSTITUTIONS or sum(len(_MARKUP.findall(each)) * len(each) for each in blocks) > MAX_COST:
+        raise RejectedError("content: reStructuredText that would take too long to read")
