@@ -11,7 +11,7 @@ from penstock import registry
 from penstock.errors import PenstockError, nearest
 from penstock.spec.explain import explain
 from penstock.spec.pipeline import StageSpec
-from penstock.spec.problems import Problem, ticked
+from penstock.spec.problems import Problem, printable, ticked
 from penstock.spec.profile import STORE_PORTS, ProfileSpec
 from penstock.spec.source import Loc, YamlFile
 
@@ -94,6 +94,9 @@ class Binder:
             problems += explain(file, exc, model, text, (*loc, "with"), "adapter-settings")
         except PenstockError as exc:
             problems.append(file.problem("adapter-broken", f"{where}: {exc.message}", at))
+        except OSError as exc:
+            message = f"{where}, adapter {ticked(uses)}: cannot read `{printable(str(exc.filename))}`"
+            problems.append(file.problem("adapter-settings", message, (*loc, "with")))
         except Exception as exc:  # noqa: BLE001  # an adapter is foreign code: it must not take the other files down
             message = f"{where}: adapter {ticked(uses)} failed while it was looked at ({type(exc).__name__})"
             problems.append(file.problem("adapter-broken", message, at))

@@ -13,7 +13,7 @@ from penstock.plan.profiles import check_profile, find_profile
 from penstock.plan.topology import Policy, Topology
 from penstock.spec.load import PipelineFile, read_pipeline, yaml_files
 from penstock.spec.model import op_name
-from penstock.spec.problems import Problem, in_file_order, ticked
+from penstock.spec.problems import Problem, in_file_order, printable, ticked
 from penstock.spec.profile import ProfileSpec
 from penstock.spec.read import read_yaml
 
@@ -130,7 +130,7 @@ def _duplicates(sources: Sequence[PipelineFile]) -> dict[str, list[Problem]]:
     problems: dict[str, list[Problem]] = {}
     for group in groups.values():
         for each in group if len(group) > 1 else ():
-            others = [f"{ticked(other.name)} in {ticked(other.file.path)}" for other in group if other is not each]
+            others = [f"{ticked(other.name)} in `{printable(other.file.path)}`" for other in group if other is not each]
             message = f"pipeline {ticked(each.name)} is there more than once: also {', '.join(others)}"
             problems[each.file.path] = [each.file.problem("duplicate-name", message, ("name",))]
     return problems

@@ -1,0 +1,3 @@
+"""An adapter module that fails while it is imported."""
+
+raise RuntimeError("planted-secret")

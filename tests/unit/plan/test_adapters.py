@@ -1,0 +1,97 @@
+"""Adapters from outside: bound like the shipped ones, and told where they are broken."""
+
+from pathlib import Path
+
+import pytest
+
+from penstock.plan.load import Loaded, validate
+
+STAGES = """version: "1.0"
+name: mine
+stages:
+  - {name: ingest, type: IngestStage}
+  - {name: parse, type: ParseStage, depends_on: [ingest]}
+"""
+
+
+def load(config: Path, stages: str) -> Loaded:
+    path = config / "pipelines" / "mine.yaml"
+    path.write_text(STAGES + stages)
+    return validate([path], config, "tiny")
+
+
+def chunk(uses: str, extra: str = "") -> str:
+    return f"  - {{name: chunk, type: ChunkStage, depends_on: [parse], uses: {uses}{extra}}}\n"
+
+
+@pytest.mark.usefixtures("plugin")
+@pytest.mark.parametrize(
+    ("uses", "message"),
+    [
+        ("absent", "stage `chunk`: entry point `absent` names `toys:NotThere`, which is not there"),
+        (
+            "methodless",
+            "stage `chunk`: adapter `methodless` does not satisfy `ChunkStage`: "
+            "method `execute(ctx, document)` is missing",
+        ),
+        (
+            "packageless",
+            "stage `chunk`: `toys_packageless:Chunker` cannot be imported: No module named 'penstock_no_such_package'",
+        ),
+        ("failing", "stage `chunk`: adapter `failing` failed while it was looked at (RuntimeError)"),
+    ],
+)
+def test_a_broken_adapter_is_told_where_it_is_named(uses: str, message: str, config: Path) -> None:
+    problems = load(config, chunk(uses)).problems
+    assert [(each.line, each.column, each.code, each.message) for each in problems] == [
+        (6, 64, "adapter-broken", message)
+    ]
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_fingerprint_is_part_of_the_plan(config: Path) -> None:
+    (config / "words.txt").write_text("one two")
+    stage = load(config, chunk("fingerprinted")).topologies["mine"].stage("chunk")
+    assert (stage.fingerprint, stage.code_version, stage.settings) == ("one two", "7", {"words": "words.txt"})
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_file_that_an_adapter_misses_is_told(config: Path) -> None:
+    (problem,) = load(config, chunk("fingerprinted", ", with: {words: none.txt}")).problems
+    assert (problem.line, problem.column, problem.code, problem.message) == (
+        6,
+        85,
+        "adapter-settings",
+        f"stage `chunk`, adapter `fingerprinted`: cannot read `{config / 'none.txt'}`",
+    )
+
+
+@pytest.mark.usefixtures("plugin")
+def test_settings_of_an_adapter_from_outside_are_checked(config: Path) -> None:
+    (problem,) = load(config, chunk("fingerprinted", ", with: {word: x}")).problems
+    assert (problem.code, problem.column, problem.suggestion) == ("adapter-settings", 86, "words")
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_stage_type_from_outside_is_wired_by_its_contracts(config: Path) -> None:
+    translate = "  - {name: translate, type: TranslateStage, uses: upper, depends_on: [parse]}\n"
+    topology = load(config, translate + "  - {name: chunk, type: ChunkStage, depends_on: [translate]}\n").topologies
+    assert topology["mine"].stage("chunk").input == "translate"
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_stage_type_that_the_profile_does_not_bind_is_told(config: Path) -> None:
+    (problem,) = load(config, "  - {name: translate, type: TranslateStage, depends_on: [parse]}\n").problems
+    assert (problem.code, problem.message, problem.accepted) == (
+        "unbound-stage",
+        "stage `translate`: profile `tiny` binds no adapter to `TranslateStage`; name one with `uses`",
+        ("upper",),
+    )
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_stage_type_that_is_not_usable_is_told(config: Path) -> None:
+    (problem,) = load(config, "  - {name: x, type: MislabelledStage, depends_on: [parse]}\n").problems
+    assert problem.message == (
+        "stage `x`: stage type `TranslateStage` is registered under another name: `MislabelledStage`"
+    )
