@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
@@ -44,7 +44,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 JOB_COLUMNS = [jobs.c[name] for name in Job.__struct_fields__]
 
-FAILED = jobs.c.status.not_in(list(JobStatus))
+FAILED = and_(*(jobs.c.status != status for status in JobStatus))
 """The condition of a job in a failure state, whatever its name."""
 
 

@@ -219,7 +219,7 @@ class Jobs(JobRows):
             failed = select(jobs.c.job).where(_OF_DOCUMENT, FAILED)
             close = update(dead_letters).where(dead_letters.c.resolved_at.is_(None), dead_letters.c.job.in_(failed))
             cx.execute(close.values(resolved_at=now(), resolution="superseded"), older)
-            gone = and_(_OF_DOCUMENT, or_(jobs.c.status.in_(live), FAILED))
+            gone = and_(_OF_DOCUMENT, or_(*(jobs.c.status == status for status in live), FAILED))
             cx.execute(update(jobs).where(gone).values(**_SUPERSEDED), older)
 
     def _queue(self, cx: Connection, ids: Sequence[str], legal: ColumnElement[bool]) -> list[str]:
