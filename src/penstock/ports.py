@@ -49,7 +49,10 @@ class Fingerprinted(Protocol):
 
 
 class BatchForm(Protocol):
-    """The batch form of a stage: one result, or one `StageError`, for each item, in order."""
+    """The batch form of a stage: one result, or one `StageError`, for each item, in order.
+
+    A class attribute `batch_documents` says how many documents one call takes; without it, a call takes all.
+    """
 
     def execute_batch(self, items: Sequence[tuple[StageContext, Any]]) -> Sequence[Any]: ...
 

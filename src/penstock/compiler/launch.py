@@ -10,6 +10,7 @@ from penstock.compiler.job import compile_job, run_config
 from penstock.compiler.session import BATCH_TAG, RESOURCE, Session
 from penstock.errors import PenstockError
 from penstock.execution.batch import BatchRun, claim_batch
+from penstock.execution.planning import open_gates
 from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.workspace import Workspace
 from penstock.ledger.jobs import Job, slices
@@ -50,7 +51,7 @@ class Launcher:
             left = dict.fromkeys(jobs)
             while left:
                 ledger.recover()
-                self._open_gates()
+                open_gates(self.workspace, {self.topology.digest})
                 batch = self._claim(worker, left)
                 if batch is not None:
                     self._execute(batch, instance)
@@ -111,15 +112,6 @@ class Launcher:
                 f"Dagster run `{result.run_id}` of batch `{batch.batch}` broke off: {shown}",
                 hint="penstock run … again finishes what is unfinished; PENSTOCK_DEBUG=1 shows more",
             )
-
-    def _open_gates(self) -> None:
-        ledger = self.workspace.ledger
-        for stage in self.topology.stages:
-            if stage.gate is not None:
-                with ledger.begin() as cx:
-                    ledger.jobs.open_gate(
-                        cx, self.topology.digest, stage.name, stage.gate.ledger_field, stage.gate.equals
-                    )
 
 
 def _bounded(jobs: Sequence[Job], documents: int, size: int) -> list[str]:

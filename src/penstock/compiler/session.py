@@ -37,7 +37,8 @@ class Session:
         except LostLeaseError:
             self.lost = True
             return StageOutcome(stage, planned.type)
-        self.outcomes.append(outcome)
+        self.outcomes += [outcome, *self.batch.recomputed]
+        self.batch.recomputed.clear()
         return outcome
 
     @property

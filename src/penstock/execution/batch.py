@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from penstock.errors import LostLeaseError, UsageError
 from penstock.events.facts import Fact, FactBatch, encode
-from penstock.execution.report import Progress, no_progress
+from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.submit import keys_of
 from penstock.execution.workspace import Workspace
 from penstock.ledger.batches import Batch
@@ -50,6 +50,7 @@ class BatchRun:
         self.keys = {job.job: keys_of(topology, job.tenant, job, job.content_hash, job.kind_hint) for job in jobs}
         self.outputs: dict[str, dict[str, object]] = {}
         self.builds: dict[str, dict[str, str]] = {"index": {}, "graph": {}}
+        self.recomputed: list[StageOutcome] = []
         self.open_stages = {stage.name for stage in topology.segment(segment)}
 
     @property

@@ -58,9 +58,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
                         "error": run["error"],
                         "dagster_run": run["run_id"],
                     }
-                    for run in sorted(
-                        stage_runs[job.job], key=lambda run, stages=order[job.topology]: stages.index(run["stage"])
-                    )
+                    for run in _in_order(stage_runs[job.job], order[job.topology])
                 ],
             }
             for job in jobs

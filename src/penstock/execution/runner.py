@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from penstock.errors import RejectedError, StageError
+from penstock.errors import RejectedError, StageError, TransientError
 from penstock.execution import outputs
 from penstock.execution.batch import BatchRun
 from penstock.execution.report import StageOutcome
@@ -56,7 +56,7 @@ def _take_over(batch: BatchRun, stage: PlannedStage, rows: Mapping[str, Artifact
         batch.keep_held(cx)
         kept = [job for job in rows if job in batch.jobs]
         batch.workspace.ledger.stage_runs.record(
-            cx, [_stage_run(batch, stage, job, "completed", reused=True) for job in kept]
+            cx, [_stage_run(batch, stage, job, "completed", reused=True) for job in kept], keep=True
         )
         batch.workspace.ledger.jobs.at_stage(cx, kept, stage.name, **_fields(stage))
     for job in kept:
@@ -68,13 +68,18 @@ def _take_over(batch: BatchRun, stage: PlannedStage, rows: Mapping[str, Artifact
 
 def _execute(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: StageOutcome) -> None:
     kind = stage_type(stage.type)
-    inputs = _inputs(batch, stage, jobs, result)
-    jobs = [job for job in jobs if job in inputs]
+    inputs = _inputs(batch, stage, jobs)
     builds = {job: new_id() for job in jobs} if kind.store else {}
-    jobs = _announce(batch, stage, kind, jobs, builds)
+    jobs = _announce(batch, stage, kind, [job for job in jobs if job in batch.jobs], builds)
     if not jobs:
         return
-    outcomes = dict(zip(jobs, _call(batch, stage, [(job, inputs[job]) for job in jobs], builds), strict=True))
+    ready = [job for job in jobs if job in inputs]
+    outcomes = dict(zip(ready, _call(batch, stage, [(job, inputs[job]) for job in ready], builds), strict=True))
+    for job in jobs:
+        if job not in inputs:
+            outcomes[job] = Outcome(
+                error=TransientError(f"the output of `{stage.input}` is gone from the artifact store")
+            )
     encoded: dict[str, bytes] = {}
     for job, outcome in outcomes.items():
         if outcome.error is None:
@@ -142,11 +147,15 @@ def _call(
 
     members = [(batch.jobs[job], value) for job, value in items]
     if hasattr(adapter, "execute_batch"):
-        return guard.batch(
-            lambda chosen, attempt: adapter.execute_batch([(context(job, attempt), value) for job, value in chosen]),
-            members,
-            progress,
-        )
+        size = getattr(adapter, "batch_documents", None) or total
+        found: list[Outcome] = []
+        for first in range(0, total, size):
+            found += guard.batch(
+                lambda chosen, n: adapter.execute_batch([(context(job, n), value) for job, value in chosen]),
+                members[first : first + size],
+            )
+            progress(min(first + size, total))
+        return found
     return guard.each(lambda item, attempt: adapter.execute(context(item[0], attempt), item[1]), members, progress)
 
 
@@ -216,7 +225,7 @@ def _tell(
         batch.workspace.ledger.outbox.add(cx, *batch.facts(kind, name, stage.policy.name, facts))
 
 
-def _inputs(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: StageOutcome) -> dict[str, Any]:
+def _inputs(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> dict[str, Any]:
     """What the stage takes, by job: from memory, from the packs, or computed again where a pack is gone."""
     if stage.input is None:
         return {job: outputs.request_of(batch.jobs[job], _raw(batch, batch.jobs[job])) for job in jobs}
@@ -224,7 +233,7 @@ def _inputs(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: S
     found: dict[str, Any] = {}
     for name in sorted(set(producer.values())):
         members = [job for job in jobs if producer[job] == name]
-        found |= _values(batch, batch.topology.stage(name), members, result)
+        found |= _values(batch, batch.topology.stage(name), members)
     return found
 
 
@@ -240,7 +249,7 @@ def _producer(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> dict
     return chosen
 
 
-def _values(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str], result: StageOutcome) -> dict[str, Any]:
+def _values(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str]) -> dict[str, Any]:
     memory = batch.outputs.setdefault(producer.name, {})
     missing = [job for job in jobs if job not in memory]
     if missing:
@@ -261,12 +270,8 @@ def _values(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str], result
                 ledger.artifacts.forget(cx, broken)
         again = [job for job in missing if job not in memory]
         if again and producer.gate is None:
-            _execute(
-                batch,
-                producer,
-                again,
-                result if producer.name == result.stage else StageOutcome(producer.name, producer.type),
-            )
+            batch.recomputed.append(StageOutcome(producer.name, producer.type))
+            _execute(batch, producer, again, batch.recomputed[-1])
     return {job: memory[job] for job in jobs if job in memory}
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection, and_, exists, select, update
 
-from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
 from penstock.ledger.status import JobStatus
 from penstock.ledger.tables import batches, jobs
@@ -58,11 +57,16 @@ class Batches:
     def ended(self, cx: Connection, batch: str) -> None:
         cx.execute(update(batches).where(batches.c.batch == batch).values(status="ended"))
 
-    def unbatched(self, cx: Connection, limit: int) -> list[tuple[str, str, int, str]]:
-        """(pipeline, topology, segment, job) of queued jobs that are in no batch, oldest first."""
+    def unbatched(self, cx: Connection, limit: int, *, gated: bool = False) -> list[tuple[str, str, int, str]]:
+        """(pipeline, topology, segment, job) of queued jobs that are in no batch, oldest first.
+
+        Args:
+            gated: those that have passed a gate, instead of those that have not.
+        """
+        segment = jobs.c.segment > 0 if gated else jobs.c.segment == 0
         query = (
             select(jobs.c.pipeline, jobs.c.topology, jobs.c.segment, jobs.c.job)
-            .where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.is_(None))
+            .where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.is_(None), segment)
             .order_by(jobs.c.created_at, jobs.c.job)
         )
         return list(cx.execute(query.limit(limit)))
@@ -73,13 +77,10 @@ class Batches:
         query = select(*_COLUMNS).where(batches.c.status == "planned", batches.c.batch.in_(waiting))
         return [Batch(**row._mapping) for row in cx.execute(query.order_by(batches.c.created_at))]
 
-    def raise_generation(self, cx: Connection, older_than_seconds: float) -> None:
-        """Ask for a new run of batches that were planned a while ago and that nobody has started."""
-        cx.execute(
-            update(batches)
-            .where(batches.c.status == "planned", batches.c.updated_at < now() - older_than_seconds)
-            .values(generation=batches.c.generation + 1)
-        )
+    def raise_generation(self, cx: Connection, batch: str, generation: int) -> None:
+        """Ask for a new run of a batch whose run ended before it began; only where that is its generation still."""
+        mine = (batches.c.batch == batch, batches.c.status == "planned", batches.c.generation == generation)
+        cx.execute(update(batches).where(*mine).values(generation=generation + 1))
 
     def close_empty(self, cx: Connection) -> None:
         """End planned batches whose jobs have all been taken by others."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, inspect, text
+from sqlalchemy import ColumnElement, Connection, Engine, Insert, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
@@ -106,11 +106,11 @@ class Database:
         """An insert that leaves rows alone that are there already."""
         return _insert(table, self.is_sqlite).on_conflict_do_nothing()
 
-    def upsert(self, table: Table, *keys: str) -> Insert:
-        """An insert that replaces the row with the same keys."""
+    def upsert(self, table: Table, *keys: str, where: ColumnElement[bool] | None = None) -> Insert:
+        """An insert that replaces the row with the same keys, or only such a row that `where` holds for."""
         statement = _insert(table, self.is_sqlite)
         changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
 
     def close(self) -> None:
         self.engine.dispose()

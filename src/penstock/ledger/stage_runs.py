@@ -15,10 +15,15 @@ class StageRuns:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def record(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Rows of job, stage, status, attempts, seconds, reused, work_key, run_id, error."""
+    def record(self, cx: Connection, rows: Sequence[Mapping[str, Any]], *, keep: bool = False) -> None:
+        """Rows of job, stage, status, attempts, seconds, reused, work_key, run_id, error.
+
+        Args:
+            keep: leave rows of completed stages alone: a job that is resumed takes over what it did itself.
+        """
         if rows:
-            cx.execute(self.database.upsert(stage_runs, "job", "stage"), list(rows))
+            where = stage_runs.c.status != "completed" if keep else None
+            cx.execute(self.database.upsert(stage_runs, "job", "stage", where=where), list(rows))
 
     def of(self, cx: Connection, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """The stage runs of each job, in the order in which they ended."""

@@ -47,6 +47,7 @@ class HashingEmbedder:
 
     settings_type = HashingSettings
     version: ClassVar[str] = "1"
+    batch_documents: ClassVar[int] = 64
 
     def __init__(self, settings: HashingSettings, resources: Resources) -> None:
         import numpy as np

@@ -35,6 +35,7 @@ class MiniLMEmbedder:
 
     settings_type = MiniLMSettings
     version: ClassVar[str] = "1"
+    batch_documents: ClassVar[int] = 8
     dimension: ClassVar[int] = DIMENSION
     model: ClassVar[str] = "all-minilm-l6-v2-int8"
 

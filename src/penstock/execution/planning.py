@@ -1,0 +1,85 @@
+"""What the sensors decide, without Dagster: which queued jobs make up a batch, and which batches want a run.
+
+Called by as many sensors and daemons as there are, at once, and again after any crash: each step is a conditional write
+in one transaction, and a batch keeps the run key under which it was first asked for until that run has ended.
+"""
+
+from collections.abc import Callable, Collection
+from itertools import groupby
+
+from penstock.execution.workspace import Workspace
+from penstock.ledger.batches import Batch
+from penstock.plan.topology import Topology
+from penstock.records import new_id
+
+_JOBS = 5_000
+
+
+def plan_batches(workspace: Workspace, gated: bool, ended: Callable[[str], bool]) -> list[Batch]:
+    """Batches that want a run: of first segments, or (`gated`) of those behind a gate.
+
+    Args:
+        ended: whether the run under a run key has ended. If it has, and the batch is still not begun, another is wanted.
+    """
+    ledger = workspace.ledger
+    ledger.recover()
+    if gated:
+        open_gates(workspace)
+    with ledger.begin() as cx:
+        ledger.database.exclusive(cx)
+        ledger.batches.close_empty(cx)
+        ledger.batches.drop_stale(cx)
+        rows = ledger.batches.unbatched(cx, _JOBS, gated=gated)
+        size = workspace.profile.batch.documents
+        # `sorted` is stable and looks at the first three only, so that within a group the oldest job stays first
+        for (pipeline, topology, segment), members in groupby(sorted(rows, key=_group), key=_group):
+            ids = [row[3] for row in members]
+            for first in range(0, len(ids), size):
+                part = ids[first : first + size]
+                ledger.batches.add(
+                    cx,
+                    Batch(
+                        batch=new_id(),
+                        pipeline=pipeline,
+                        topology=topology,
+                        segment=segment,
+                        generation=0,
+                        status="planned",
+                        size=len(part),
+                    ),
+                    part,
+                )
+        planned = [batch for batch in ledger.batches.planned(cx) if (batch.segment > 0) == gated]
+    lost = [batch for batch in planned if ended(run_key(batch))]
+    if lost:
+        with ledger.begin() as cx:
+            for each in lost:
+                ledger.batches.raise_generation(cx, each.batch, each.generation)
+            planned = [batch for batch in ledger.batches.planned(cx) if (batch.segment > 0) == gated]
+    return planned
+
+
+def _group(row: tuple[str, str, int, str]) -> tuple[str, str, int]:
+    return row[0], row[1], row[2]
+
+
+def run_key(batch: Batch) -> str:
+    """The key under which Dagster starts one run for a batch, ever; the generation makes a new one."""
+    return f"{batch.batch}:{batch.generation}"
+
+
+def open_gates(workspace: Workspace, digests: Collection[str] | None = None) -> int:
+    """Queue the jobs whose gate's condition holds, of these pipeline versions or of all; returns how many."""
+    ledger = workspace.ledger
+    with ledger.read() as cx:
+        versions = [Topology.decode(text) for text in ledger.topologies_in_flight(cx)]
+    opened = 0
+    for topology in versions:
+        if digests is not None and topology.digest not in digests:
+            continue
+        for stage in topology.stages:
+            if stage.gate is not None:
+                with ledger.begin() as cx:
+                    field, equals = stage.gate.ledger_field, stage.gate.equals
+                    opened += len(ledger.jobs.open_gate(cx, topology.digest, stage.name, field, equals))
+    return opened
