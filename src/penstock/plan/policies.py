@@ -6,7 +6,7 @@ from pathlib import Path
 
 from penstock.plan.topology import Policy
 from penstock.spec.load import read_resilience
-from penstock.spec.problems import Problem
+from penstock.spec.problems import Problem, in_file_order
 from penstock.spec.resilience import BUILT_IN_DEFAULT, PolicySpec
 
 
@@ -37,7 +37,7 @@ def load_policies(path: Path) -> Policies:
     unsound = frozenset(named) - sound.keys()
     if "default" not in unsound:
         sound = built_in | sound
-    return Policies(sound, unsound, read.spec is not None, read.problems)
+    return Policies(sound, unsound, read.spec is not None, tuple(in_file_order(read.problems)))
 
 
 def resolved(name: str, spec: PolicySpec) -> Policy:

@@ -41,7 +41,7 @@ def find_profile(config: Path, name: str) -> Profile:
     if name not in paths:
         raise UsageError.unknown("profile", name, sorted(paths), hint=f"profiles are the files of `{folder}`")
     chain = _chain(read_profile(paths[name]), paths)
-    specs = [each.spec or ProfileSpec(name=name) for each in chain]
+    specs = [each.spec or ProfileSpec.model_construct(name=name) for each in chain]
     spec = specs.pop()
     for child in reversed(specs):
         spec = child.over(spec)

@@ -126,6 +126,7 @@ def _draft(file: YamlFile, index: int, value: Any, problems: list[Problem]) -> D
     unknown = isinstance(kind, str) and kind not in known
     if unknown:
         problems.append(unknown_stage_type(file, str(kind), (*loc, "type"), where, known))
+    if kind not in known:  # it may have been meant as a gate
         value = {key: each for key, each in value.items() if key not in _GATE_KEYS}
     model: type[GateSpec | StageSpec] = GateSpec if is_gate(value) else StageSpec
     spec, faulty = _sift(file, model, value, loc, where, problems)

@@ -33,7 +33,7 @@ class StageSpec(SpecModel):
     with_: Settings = Field(
         default={}, alias="with", description="The adapter's settings, laid over those of the profile."
     )
-    when: dict[WhenField, Texts] = Field(
+    when: dict[WhenField, Annotated[Texts, Field(min_length=1)]] = Field(
         default={},
         description="Conditions on the document, field → accepted values; one that meets none skips the stage.",
     )

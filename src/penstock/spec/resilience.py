@@ -40,7 +40,7 @@ class PolicySpec(SpecModel):
     @model_validator(mode="after")
     def _waits_grow(self) -> "PolicySpec":
         if self.backoff_initial_seconds > self.backoff_max_seconds:
-            raise ValueError("`backoff_initial_seconds` should not be more than `backoff_max_seconds`")
+            raise ValueError("should not have a `backoff_initial_seconds` above its `backoff_max_seconds`")
         return self
 
 

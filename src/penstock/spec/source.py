@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from penstock.spec.problems import Problem
 from penstock.spec.secrets import redacted
 
+MAX_QUOTED = 8_192
+"""The most characters of a line that a problem keeps."""
+
 Loc = tuple[str | int, ...]
 """The way from the top of a file to a value: keys and indexes, as pydantic has it."""
 
@@ -90,7 +93,7 @@ class YamlFile:
 
     def _quoted(self, number: int) -> str:
         lines = self.lines
-        line = lines[number - 1] if number <= len(lines) else ""
+        line = lines[number - 1][:MAX_QUOTED] if number <= len(lines) else ""
         if number in self.hidden:
             line = line[: self.hidden[number] - 1] + "…"
         return redacted(line)
