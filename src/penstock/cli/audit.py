@@ -1,5 +1,75 @@
+"""The command that compares: audit."""
+
+from typing import Annotated, Any
+
 import typer
+
+from penstock.cli import console
+from penstock.cli.settings import settings
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for scripts.")]
+
+_COUNTS = ("expected", "found", "missing", "extra", "stale")
+_SHOWN = 20
 
 
 def register(app: typer.Typer) -> None:
-    """Nothing yet."""
+    """Add the commands of this module."""
+    app.command()(audit)
+
+
+def audit(json: Json = False) -> None:
+    """Compare the ledger with every store: is all there that queries should see, and nothing else?
+
+    Events that are owed are sent first. Ends with 1 where there is a difference.
+
+    Example: `penstock audit`
+    """
+    from penstock.audit import audit as compare
+    from penstock.events.relay import relay
+
+    workspace = settings.workspace()
+    if workspace.existing_ledger is not None:
+        relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+    report = compare(workspace)
+    if workspace.existing_ledger is None:
+        console.note(f"`{settings.home}` holds nothing yet; next: penstock run auto --input PATH")
+    if json:
+        console.write_json(report)
+    else:
+        _show(report)
+    workspace.close()
+    raise typer.Exit(0 if report["consistent"] else 1)
+
+
+def _show(report: dict[str, Any]) -> None:
+    rows = [(name, *(count[each] for each in _COUNTS)) for name, count in report["stores"].items()]
+    console.table(["store", *_COUNTS], rows, right=frozenset(_COUNTS))
+    documents = report["documents"]
+    console.write(f"\n{documents['active']} documents active, {documents['deleted']} deleted")
+    if report["consistent"]:
+        console.write("consistent: every store holds what the ledger says, and nothing else is visible")
+        return
+    for each in report["differences"][:_SHOWN]:
+        whose = " ".join(filter(None, (each["tenant"], each["document"])))
+        console.write(f"  {each['store']}: {each['what']} {each['item']}" + (f" ({whose})" if whose else ""))
+    total = sum(count[each] for count in report["stores"].values() for each in ("missing", "extra", "stale"))
+    if total > _SHOWN:
+        console.write(f"  … {total - _SHOWN} more: penstock audit --json")
+    for fault in report["faults"]:
+        console.write(f"  {fault}")
+    console.write(f"not consistent: {total} differences")
+    _advise(report)
+
+
+def _advise(report: dict[str, Any]) -> None:
+    documents = sorted({(each["tenant"], each["document"]) for each in report["differences"] if each["document"]})
+    if documents:
+        tenant, document = documents[0]
+        whose = "" if tenant == "default" else f" --tenant {tenant}"
+        more = "  (and so for the others)" if len(documents) > 1 else ""
+        console.note(
+            f"next: penstock delete {document}{whose}, then penstock run … with its input: it is built anew{more}"
+        )
+    else:
+        console.note("next: restore what is missing from a backup, then penstock audit")

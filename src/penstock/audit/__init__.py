@@ -1,0 +1,3 @@
+"""The audit: what the ledger says that the stores hold, compared with what they hold."""
+
+from penstock.audit.compare import audit as audit

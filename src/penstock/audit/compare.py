@@ -1,0 +1,89 @@
+"""The audit itself: one state of the ledger, compared with every store, tenant by tenant."""
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from penstock.audit.findings import Findings
+from penstock.audit.packs import check_artifacts
+from penstock.audit.receipts import active_builds
+from penstock.audit.stores import check_events, check_graph, check_raw, check_rows
+from penstock.execution.workspace import Workspace
+from penstock.ledger.ledger import Ledger
+from penstock.ledger.tables import artifacts, outbox, sweeps
+from penstock.records import GraphWriteReceipt, IndexReceipt
+
+_ATTEMPTS = 3
+
+
+def audit(workspace: Workspace) -> dict[str, Any]:
+    """Compare the ledger with every store; returns JSON values, `consistent` first.
+
+    What is visible to queries must be there and be what was written, and events that were sent must be in the sink.
+    What waits for the sweep, and what is not visible yet, counts for nothing. `digest` holds hashes of the visible
+    content that do not depend on times, run ids, paths or the order of work. Where the ledger changes under the audit
+    and there seems to be a difference, it looks again.
+    """
+    ledger = workspace.existing_ledger
+    findings = Findings()
+    if ledger is None:
+        return findings.to_json()
+    for _ in range(_ATTEMPTS):
+        with ledger.read() as cx:
+            before = _state(cx)
+            findings = _look(workspace, ledger, cx)
+        with ledger.read() as cx:
+            if findings.consistent or _state(cx) == before:
+                break
+    return findings.to_json()
+
+
+def _look(workspace: Workspace, ledger: Ledger, cx: Connection) -> Findings:
+    findings = Findings()
+    stores, resources = findings.stores, workspace.resources
+    findings.documents = ledger.documents.counts(cx)
+    for row in ledger.documents.active(cx):
+        findings.digest["documents"].add(row.tenant, row.document, row.active_hash or "")
+    check_raw(ledger.documents.raw_expected(cx), resources.raw, stores["raw"])
+    check_artifacts(ledger.artifacts.all(cx), resources.packs, stores["artifacts"])
+    for tenant in ledger.documents.tenants(cx):
+        _check_index(workspace, cx, tenant, findings)
+        _check_graph(workspace, cx, tenant, findings)
+    query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(outbox.c.relayed_at.is_not(None))
+    relayed = cx.execute(query.execution_options(yield_per=200)).tuples()
+    check_events(relayed, resources.events, stores["events"])
+    return findings
+
+
+def _check_index(workspace: Workspace, cx: Connection, tenant: str, findings: Findings) -> None:
+    resources = workspace.resources
+    documents: dict[str, str] = {}
+    texts: dict[str, dict[str, str] | None] = {}
+    vectors: dict[str, dict[str, str] | None] = {}
+    for build, document, receipt in active_builds(cx, resources.packs, tenant, "index", IndexReceipt):
+        documents[build] = document
+        marks = None if receipt is None else receipt.marks
+        texts[build] = None if marks is None else {mark.chunk_id: mark.text_hash for mark in marks}
+        vectors[build] = None if marks is None else {mark.chunk_id: mark.vector_hash for mark in marks}
+        for mark in marks or ():
+            findings.digest["chunks"].add(tenant, mark.chunk_id, mark.text_hash)
+    for name, expected, scan in (
+        ("lexical", texts, resources.lexical.scan),
+        ("vectors", vectors, resources.vectors.scan),
+    ):
+        check_rows(tenant, expected, documents, scan, findings.stores[name], findings.digest[name])
+
+
+def _check_graph(workspace: Workspace, cx: Connection, tenant: str, findings: Findings) -> None:
+    resources = workspace.resources
+    found = list(active_builds(cx, resources.packs, tenant, "graph", GraphWriteReceipt))
+    documents = {each.build: each.document for each in found}
+    expected = {each.build: each.receipt.digest if each.receipt else None for each in found}
+    check_graph(tenant, expected, documents, resources.graph.scan, findings.stores["graph"], findings.digest["graph"])
+
+
+def _state(cx: Connection) -> tuple[int, ...]:
+    """Changes with every switch, deletion and sweep."""
+    newest = cx.execute(select(func.max(outbox.c.sequence))).scalar() or 0
+    counts = [cx.execute(select(func.count()).select_from(table)).scalar_one() for table in (sweeps, artifacts)]
+    return newest, *counts

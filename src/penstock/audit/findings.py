@@ -1,0 +1,99 @@
+"""What an audit finds: counts for each store, the differences one by one, and hashes of what is visible."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from penstock.records import short_hash
+
+What = Literal["missing", "extra", "stale"]
+
+LISTED = 100
+"""So many differences of a store are told one by one; the counts are of all."""
+
+
+@dataclass
+class StoreCount:
+    """How a store compares. `found` counts what is visible there, whether it is expected or not."""
+
+    expected: int = 0
+    found: int = 0
+    missing: int = 0
+    extra: int = 0
+    stale: int = 0
+
+    @property
+    def differences(self) -> int:
+        return self.missing + self.extra + self.stale
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as the ledger says; `document` is empty where it belongs to none."""
+
+    store: str
+    what: What
+    item: str
+    tenant: str = ""
+    document: str = ""
+
+
+@dataclass
+class StoreFindings:
+    """The findings in one store. `faults` says why the store, or a part of it, could not be read."""
+
+    store: str
+    count: StoreCount = field(default_factory=StoreCount)
+    differences: list[Difference] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, what: What, item: str, tenant: str = "", document: str = "") -> None:
+        """Count a difference, and list it while there are few."""
+        setattr(self.count, what, getattr(self.count, what) + 1)
+        if len(self.differences) < LISTED:
+            self.differences.append(Difference(self.store, what, item, tenant, document))
+
+    def found(self) -> None:
+        self.count.found += 1
+
+
+class SetHash:
+    """A hash of a set of rows, whatever their order: the sum of the rows' hashes, so that nothing is kept or sorted."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+        self._rows = 0
+
+    def add(self, *parts: str) -> None:
+        self._sum = (self._sum + int(short_hash(*parts), 16)) % (1 << 128)
+        self._rows += 1
+
+    def hexdigest(self) -> str:
+        return short_hash(f"{self._sum:032x}", str(self._rows))
+
+
+STORES = ("raw", "artifacts", "lexical", "vectors", "graph", "events")
+DIGESTS = ("documents", "chunks", "lexical", "vectors", "graph")
+
+
+class Findings:
+    """The findings of one look at everything."""
+
+    def __init__(self) -> None:
+        self.documents = {"active": 0, "deleted": 0}
+        self.stores = {name: StoreFindings(name) for name in STORES}
+        self.digest = {name: SetHash() for name in DIGESTS}
+
+    @property
+    def consistent(self) -> bool:
+        return not any(each.count.differences or each.faults for each in self.stores.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """As `penstock audit --json` prints it."""
+        return {
+            "consistent": self.consistent,
+            "documents": self.documents,
+            "stores": {name: asdict(each.count) for name, each in self.stores.items()},
+            "digest": {name: each.hexdigest() for name, each in self.digest.items()},
+            "differences": [asdict(each) for found in self.stores.values() for each in found.differences],
+            "faults": [fault for found in self.stores.values() for fault in found.faults],
+        }

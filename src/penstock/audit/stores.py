@@ -1,0 +1,117 @@
+"""Each store, compared with what the ledger expects of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from penstock.audit.findings import SetHash, StoreFindings
+from penstock.errors import PenstockError
+from penstock.events.cloudevents import render
+from penstock.events.facts import decode
+from penstock.ports import EventSink, RawStore
+
+Row = TypeVar("Row")
+Expected = Mapping[str, Mapping[str, str] | None]
+"""Active build → chunk id → hash; None where the receipt is lost, and nobody knows."""
+
+
+def check_raw(expected: Iterable[tuple[str, str]], raw: RawStore, findings: StoreFindings) -> None:
+    """Every raw object: found where its bytes are there and hash to its name."""
+    for tenant, name in expected:
+        findings.count.expected += 1
+        try:
+            raw.get(tenant, name)
+        except (KeyError, ValueError, OSError):
+            findings.add("missing", name, tenant)
+        else:
+            findings.found()
+
+
+def check_rows(
+    tenant: str,
+    expected: Expected,
+    documents: Mapping[str, str],
+    scan: Callable[[str], Iterable[tuple[str, str, str]]],
+    findings: StoreFindings,
+    digest: SetHash,
+) -> None:
+    """The rows of active builds in an index: (build, chunk id, hash). What other builds hold is not visible."""
+    open_rows: dict[str, set[str]] = {}
+    for build, rows in expected.items():
+        if rows is None:
+            findings.count.expected += 1
+            findings.add("missing", "receipt", tenant, documents[build])
+        else:
+            findings.count.expected += len(rows)
+            open_rows[build] = set(rows)
+    for build, chunk_id, found in _guarded(scan(tenant), tenant, findings):
+        rows = expected.get(build, _INVISIBLE)
+        if rows is _INVISIBLE:
+            continue
+        findings.found()
+        digest.add(tenant, chunk_id, found)
+        if rows is None:
+            continue
+        if chunk_id not in open_rows[build]:
+            findings.add("extra", chunk_id, tenant, documents[build])
+            continue
+        open_rows[build].discard(chunk_id)
+        if found != rows[chunk_id]:
+            findings.add("stale", chunk_id, tenant, documents[build])
+    for build, left in open_rows.items():
+        for chunk_id in sorted(left):
+            findings.add("missing", chunk_id, tenant, documents[build])
+
+
+def check_graph(
+    tenant: str,
+    expected: Mapping[str, str | None],
+    documents: Mapping[str, str],
+    scan: Callable[[str], Iterable[tuple[str, str]]],
+    findings: StoreFindings,
+    digest: SetHash,
+) -> None:
+    """The active builds of the graph, each as a whole: by the digest of its entities and relations."""
+    findings.count.expected += len(expected)
+    left = dict(expected)
+    for build, found in _guarded(scan(tenant), tenant, findings):
+        if build not in expected:
+            continue
+        findings.found()
+        digest.add(tenant, documents[build], found)
+        wanted = left.pop(build, None)
+        if wanted is None:
+            findings.add("missing", "receipt", tenant, documents[build])
+        elif wanted != found:
+            findings.add("stale", build, tenant, documents[build])
+    for build in left:
+        findings.add("missing", build, tenant, documents[build])
+
+
+def check_events(relayed: Iterable[tuple[int, float, bytes]], sink: EventSink, findings: StoreFindings) -> None:
+    """Every event that was sent is in the sink. It may stand there more than once, and beside others."""
+    owed = {event["id"] for row in relayed for event in render(decode(row[2]), row[0], row[1])}
+    findings.count.expected = len(owed)
+    try:
+        for event in _guarded(sink.read(), "", findings):
+            owed.discard(event.get("id"))
+    except NotImplementedError:  # the sink cannot be read: what was sent is believed to be there
+        owed.clear()
+    findings.count.found = findings.count.expected - len(owed)
+    for name in sorted(owed):
+        findings.add("missing", name)
+
+
+_INVISIBLE: Mapping[str, str] = {}
+
+
+def _guarded(rows: Iterable[Row], tenant: str, findings: StoreFindings) -> Iterator[Row]:
+    """The rows up to the first fault, which is noted: a store that is broken must not end the audit."""
+    where = f"{findings.store} of tenant `{tenant}`" if tenant else findings.store
+    try:
+        yield from rows
+    except NotImplementedError:
+        raise
+    except PenstockError as exc:
+        findings.faults.append(f"{where}: {exc.message}")
+    except Exception as exc:  # noqa: BLE001  # a store is foreign code
+        findings.faults.append(f"{where}: it cannot be read ({type(exc).__name__})")

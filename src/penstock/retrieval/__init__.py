@@ -1,0 +1,1 @@
+"""The query side: hybrid search, and the graph, over what is active and nothing else."""
