@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from penstock import registry
-from penstock.errors import PenstockError
 from penstock.plan.order import distances
 from penstock.plan.steps import Step, unknown_stage, upstream_sure
 from penstock.registry import StageType
@@ -131,8 +130,8 @@ def _givers(needed: set[str]) -> tuple[str, ...]:
     for name in registry.stage_type_names():
         try:
             kind = registry.stage_type(name)
-        except PenstockError:
-            continue  # told of where a pipeline names it
+        except Exception:  # noqa: BLE001, S112  # foreign code; it is told of where a pipeline names it
+            continue
         if kind.gives.name in needed and not kind.transparent:
             found.append(name)
     return (*found, "Gate") if any(each.name in needed for each in GATE_GIVES.values()) else tuple(found)

@@ -56,9 +56,10 @@ def resolve(file: YamlFile, drafts: Sequence[Draft], problems: list[Problem]) ->
     for cycle in cycles([each.depends_on for each in steps]):
         names = [steps[each].name for each in (*cycle, cycle[0])]
         first = steps[cycle[0]]
-        at = first.depends_on.index(cycle[-1])
+        written = (first.draft.spec and first.draft.spec.depends_on) or ()
+        loc = (*first.loc, "depends_on", written.index(names[-2])) if names[-2] in written else first.wiring
         message = f"{first.where} waits for itself: `{' → '.join(names)}`"
-        problems.append(file.problem("cycle", message, (*first.loc, "depends_on", at)))
+        problems.append(file.problem("cycle", message, loc))
         for each in cycle:
             steps[each] = replace(steps[each], sure=False)
     return steps
@@ -131,4 +132,7 @@ def _step(
             kind = registry.stage_type(spec.type)
         except PenstockError as exc:
             problems.append(file.problem("adapter-broken", f"{where}: {exc.message}", (*draft.loc, "type")))
+        except Exception as exc:  # noqa: BLE001  # foreign code: it must not take the other files down
+            message = f"{where}: stage type `{spec.type}` failed while it was looked at ({type(exc).__name__})"
+            problems.append(file.problem("adapter-broken", message, (*draft.loc, "type")))
     return Step(draft, before, kind, kind.gives.name if kind else None, sure and kind is not None)

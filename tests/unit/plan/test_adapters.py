@@ -90,8 +90,19 @@ def test_a_stage_type_that_the_profile_does_not_bind_is_told(config: Path) -> No
 
 
 @pytest.mark.usefixtures("plugin")
-def test_a_stage_type_that_is_not_usable_is_told(config: Path) -> None:
-    (problem,) = load(config, "  - {name: x, type: MislabelledStage, depends_on: [parse]}\n").problems
-    assert problem.message == (
-        "stage `x`: stage type `TranslateStage` is registered under another name: `MislabelledStage`"
-    )
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("MislabelledStage", "stage type `TranslateStage` is registered under another name: `MislabelledStage`"),
+        ("FailingStage", "stage type `FailingStage` failed while it was looked at (RuntimeError)"),
+    ],
+)
+def test_a_stage_type_that_is_not_usable_is_told(kind: str, message: str, config: Path) -> None:
+    (problem,) = load(config, f"  - {{name: x, type: {kind}, depends_on: [parse]}}\n").problems
+    assert (problem.code, problem.message) == ("adapter-broken", f"stage `x`: {message}")
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_stage_type_that_is_not_usable_is_not_in_the_way_of_advice(config: Path) -> None:
+    (problem,) = load(config, "  - {name: kg, type: KGStage, depends_on: [parse]}\n").problems
+    assert (problem.code, problem.accepted) == ("type-flow", ("ExtractStage",))
