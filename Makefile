@@ -1,0 +1,95 @@
+# Penstock. `make` alone says what there is.
+
+PYTHON   ?=
+VENV     ?= .venv
+PIPELINE ?= auto
+INPUT    ?= packages:
+QUESTION ?= $(if $(filter packages:,$(INPUT)),which package retries failed calls?)
+ENTITY   ?= $(if $(filter packages:,$(INPUT)),tenacity)
+JOBS     ?= 2
+ACCEPTANCE ?= ../shared/acceptance
+
+export PYTHON
+bin      := $(VENV)/bin
+ready    := $(VENV)/.ready
+penstock := $(bin)/penstock
+pytest   := $(bin)/python -m pytest
+covered  := src/penstock/spec/*,src/penstock/plan/*,src/penstock/compiler/*,src/penstock/execution/*,src/penstock/ledger/*
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-services test-pythons coverage check fix acceptance acceptance-slow benchmark constraints clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  make run INPUT=papers/ PIPELINE=auto   takes your own documents"
+
+setup: $(ready) ## Make .venv with Penstock in it (done once; quick when nothing changed)
+
+$(ready): pyproject.toml ops/constraints.txt ops/model.txt ops/setup
+	@ops/setup $(VENV)
+	@touch $@
+
+run: setup ## Run a pipeline over documents, then ask it a question: INPUT=…, PIPELINE=…, QUESTION=…, ENTITY=…
+	@$(penstock) run $(PIPELINE) --input '$(INPUT)' || test $$? -eq 1
+ifneq ($(QUESTION),)
+	@printf '\n$$ penstock search "%s"\n' '$(QUESTION)'
+	@$(penstock) search '$(QUESTION)' --top-k 3
+endif
+ifneq ($(ENTITY),)
+	@printf '\n$$ penstock graph %s\n' '$(ENTITY)'
+	@$(penstock) graph '$(ENTITY)'
+endif
+
+test: setup ## Run every test that needs no server, and hold the coverage of the engine above 90 %
+	@$(bin)/coverage erase
+	@$(pytest) -n $(JOBS) -m "not services" --cov --cov-report=
+	@$(bin)/coverage report --include='$(covered)' --skip-covered --fail-under=90
+
+test-services: setup ## Run the tests on real servers, which they start themselves
+	@$(pytest) -n $(JOBS) -m services
+
+test-pythons: ## Run the tests on each Python 3.11 to 3.13 that is installed, each in .venvs/
+	@set -e; for version in 3.11 3.12 3.13; do \
+	  if python=$$(PYTHON= ops/find-python $$version 2>/dev/null); then \
+	    echo "── Python $$version ($$python)"; \
+	    $(MAKE) --no-print-directory test VENV=.venvs/$$version PYTHON=$$python; \
+	  else echo "── Python $$version is not installed"; fi; done
+
+coverage: setup ## Show the lines of all of Penstock that the last `make test` did not reach
+	@$(bin)/coverage report --show-missing --skip-covered
+
+check: setup ## Check format, lint, types, imports between packages and the shape of the code
+	@$(bin)/ruff format --check .
+	@$(bin)/ruff check .
+	@$(bin)/mypy
+	@$(bin)/lint-imports --no-cache
+	@$(pytest) -q tests/test_architecture.py tests/test_public_api.py
+
+fix: setup ## Format, and mend what the linter can
+	@$(bin)/ruff check --fix .
+	@$(bin)/ruff format .
+
+acceptance: setup ## Run the checks of the command line from outside (../shared/acceptance), where they are present
+	@$(call acceptance,not slow)
+
+acceptance-slow: setup ## Run the slow ones as well
+	@$(call acceptance,slow or not slow)
+
+define acceptance
+if [ -d $(ACCEPTANCE) ]; then \
+  PENSTOCK_BIN=$(abspath $(penstock)) $(pytest) $(ACCEPTANCE) -m "$(1)" --ignore=$(ACCEPTANCE)/test_gate.py \
+    -p no:cacheprovider --rootdir=$(ACCEPTANCE) -c /dev/null; \
+else echo "skipped: $(ACCEPTANCE) is not here"; fi
+endef
+
+benchmark: setup ## Measure the engine on this machine and write docs/performance.md (minutes)
+	@$(bin)/python -m benchmarks.orchestration --write docs/performance.md
+
+constraints: setup ## Pin every dependency anew, for all supported Pythons
+	@echo uv | $(bin)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
+	  --extra local --extra postgres --group dev --output-file ops/constraints.txt pyproject.toml -
+	@git --no-pager diff --stat ops/constraints.txt
+
+clean: ## Remove what was built; the state folder .penstock stays
+	@rm -rf $(VENV) .venvs dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
