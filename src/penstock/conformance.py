@@ -51,7 +51,7 @@ def _compare(name: str, offered: Any, wanted: inspect.Signature) -> list[str]:
         return []
     if inspect.isclass(expected) and inspect.isclass(got) and issubclass(got, expected):
         return []
-    if inspect.isclass(expected) and getattr(expected, "__module__", "") == "penstock.records":
+    if inspect.isclass(expected) and expected.__module__ != "builtins" and not getattr(expected, "_is_protocol", False):
         return [f"method `{name}` must return `{_name(expected)}`, not `{_name(got)}`"]
     if str(expected).startswith("list[") and str(got) != str(expected):
         return [f"method `{name}` must return `{_name(expected)}`, not `{_name(got)}`"]
