@@ -12,6 +12,8 @@ from penstock.errors import RejectedError
 from penstock.ports import Resources
 from penstock.records import Document, PDFFile, RawPayload, StageContext, content_name, short_hash
 
+_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
 
 class DownloadSettings(BaseModel):
     """No settings."""
@@ -40,6 +42,8 @@ class StoredDownload:
                 f"payloads: {kinds}; one PDF would be right (fetching from an address is not available yet)"
             )
         payload = document[0]
+        if not _TENANT.fullmatch(ctx.tenant_id):
+            raise RejectedError(f"tenant `{ctx.tenant_id}`: letters, digits, `_`, `-` and `.` within would be right")
         path = f"tenants/{ctx.tenant_id}/pdfs/{safe_name(payload.document_id)}.pdf"
         _write(self._objects / path, payload.content)
         return PDFFile(

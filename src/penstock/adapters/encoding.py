@@ -6,7 +6,7 @@ import re
 from penstock.errors import RejectedError
 
 _BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -30,14 +30,14 @@ def decode(content: bytes) -> str:
 
 
 def _decode(content: bytes) -> str:
-    encoding = next((name for mark, name in _BOMS if content.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in _BOMS if content.startswith(mark)), "")
     try:
-        return content.decode(encoding)
+        return content.decode(encoding or "utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as exc:
         ascii_count = len(content) - len(content.translate(None, _PRINTABLE_ASCII))
-        if encoding != "utf-8" or ascii_count < ASCII_SHARE * len(content):
+        if encoding or ascii_count < ASCII_SHARE * len(content):
             raise RejectedError(
-                f"content: not text in {encoding.removesuffix('-sig').upper()} (byte {exc.start}); "
+                f"content: not text in {(encoding or 'utf-8').upper()} (byte {exc.start}); "
                 "UTF-8, or UTF-16 with a byte order mark, would be right"
             ) from exc
     try:

@@ -53,8 +53,9 @@ class _Flow:
         self._line: list[str] = []
 
     def part(self, element: Any) -> None:
-        """The body or the back matter."""
+        """The body or the back matter: what has no title there stands in no section."""
         if element is not None:
+            self._builder.heading("")
             self.children(element, 1)
 
     def section(self, element: Any, level: int, *, kind: str = "text", untitled: str = "") -> None:

@@ -65,6 +65,8 @@ def json_error(exc: Exception, encoded: bytes) -> RejectedError:
     if not where:
         return RejectedError("content: JSON ends too early")
     offset = int(where.rstrip(")"))
+    if what == "trailing characters":  # msgspec has read the first of them
+        offset -= 1
     line = encoded.count(b"\n", 0, offset) + 1
     column = len(encoded[encoded.rfind(b"\n", 0, offset) + 1 : offset].decode(errors="replace")) + 1
     return RejectedError(f"content: line {line}, column {column}: no sound JSON ({what})")

@@ -16,9 +16,11 @@ MAX_WORDS = 200_000
 def parse(payload: RawPayload) -> Document:
     """A document from one work: its title and its abstract, put together again from the inverted index."""
     work = read_object(payload.content)
-    title = work.get("display_name") or work.get("title")
-    if not isinstance(title, str):
-        raise RejectedError("`display_name`: missing; an OpenAlex work would be right")
+    identifier = _bare(work.get("id"))
+    titles = (work.get("display_name"), work.get("title"))
+    title = next((each for each in titles if isinstance(each, str)), "")
+    if not (identifier or title):
+        raise RejectedError("`id`: missing; an OpenAlex work would be right")
     builder = DocumentBuilder(payload, format_name="openalex", version=VERSION)
     abstract = abstract_of(work.get("abstract_inverted_index"))
     if abstract:
@@ -26,7 +28,11 @@ def parse(payload: RawPayload) -> Document:
         builder.add(abstract)
     language = work.get("language")
     return builder.build(
-        title, metadata=_metadata(work), fields=_fields(work), language=language if isinstance(language, str) else ""
+        title,
+        metadata=_metadata(work),
+        fields=_fields(work),
+        language=language if isinstance(language, str) else "",
+        fallback=identifier,
     )
 
 
