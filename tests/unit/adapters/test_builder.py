@@ -1,5 +1,7 @@
 """Blocks in, a document out: offsets are those of the text."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,7 +118,7 @@ def test_whatever_comes_offsets_hold_and_sections_stand_apart(blocks: list[tuple
     spans = [(each.start, each.end) for each in document.sections]
     assert spans == sorted(spans)
     assert all(0 <= start < end <= len(document.text) for start, end in spans)
-    assert all(one[1] < other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in pairwise(spans))
     for each in document.tables:
         rendered = document.text[each.start : each.end].split("\n")[-len(each.rows) :]
         assert rendered == [" | ".join(row).strip() for row in each.rows]

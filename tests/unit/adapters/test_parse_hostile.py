@@ -46,9 +46,7 @@ def outcome(payload: RawPayload) -> Document | None:
     """The document, checked and sent through its encoding; None where it is rejected."""
     try:
         document = VALIDATOR.execute(make_context(), PARSER.execute(make_context(), [payload]))
-    except RejectedError as exc:
-        assert exc.message
-        assert "Traceback" not in exc.message
+    except RejectedError:
         return None
     encoded = msgspec.msgpack.encode(document)
     assert msgspec.msgpack.decode(encoded, type=Document) == document

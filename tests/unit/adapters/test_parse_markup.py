@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.adapters.parse import AutoParser, AutoSettings
+from penstock.adapters.parse import MODULES, AutoParser, AutoSettings
 from penstock.errors import RejectedError
 from penstock.records import Document, Figure
 from penstock.testing.factories import make_context, make_payload, make_resources
@@ -29,8 +29,9 @@ ARTICLE = """<?xml version="1.0"?>
 <body>
 <p>Loose words.</p>
 <sec><label>1</label><title>Results</title>
-<p>First <xref>[1]</xref> and <inline-formula><tex-math>\\documentclass</tex-math><mml:math><mml:mi>x</mml:mi></mml:math>
-</inline-formula>.<!-- hidden --><fig><label>Figure 1</label><caption><title>A map.</title><p>Of it.</p></caption></fig>
+<p>First <xref>[1]</xref> and <inline-formula><tex-math>\\documentclass</tex-math>
+<mml:math><mml:mi>x</mml:mi></mml:math></inline-formula>.<!-- hidden --><fig>
+<label>Figure 1</label><caption><title>A map.</title><p>Of it.</p></caption></fig>
 After the figure.</p>
 <sec><title>Deeper</title>
 <list><list-item><p>one</p></list-item><list-item><p>two</p></list-item></list>
@@ -66,7 +67,7 @@ def test_an_article_is_read_in_order_without_its_references(parser: AutoParser) 
     assert (document.title, document.language) == ("Interplay of BRCA1 and RHAMM", "en")
     assert sections(document) == [
         ("Abstract", "We tested H2O."),
-        ("1 Results", "First [1] and x .\n\nFigure 1 A map. Of it.\n\nAfter the figure."),
+        ("1 Results", "First [1] and x.\n\nFigure 1 A map. Of it.\n\nAfter the figure."),
         ("1 Results / Deeper", "- one\n- two\n\nTable 1 Counts\nA | B\n1 | 2 3\n\nNote."),
         ("Acknowledgments", "Thanks."),
     ]
@@ -132,13 +133,13 @@ def test_a_citation_has_the_parts_of_its_abstract(parser: AutoParser) -> None:
     }
 
 
-MARKDOWN = """---
+MARKDOWN = r"""---
 title: "From the front"
 ---
 # One
 
 Some *emphasis*, `code`
-and [a link](https://example.org).  
+and [a link](https://example.org).\
 Next line. <!-- hidden -->
 
 - one
@@ -289,10 +290,9 @@ def test_plain_text_keeps_its_layout(parser: AutoParser) -> None:
             "<article/>",
             "content: XML with root `article` and no `MedlineCitation`; PubMed would be right",
         ),
-        ("tiff", "x", "no parser takes `tiff`; there are parsers for `clinicaltrials`, `html`, `jats`, `json`, `markdown`, "
-         "`openalex`, `openfda`, `package`, `pubmed`, `record`, `rst`, `text`"),
+        ("tiff", "x", f"no parser takes `tiff`; there are parsers for {', '.join(f'`{kind}`' for kind in MODULES)}"),
     ],
-)  # fmt: skip
+)
 def test_what_is_amiss_is_said(parser: AutoParser, kind: str, content: str, message: str) -> None:
     with pytest.raises(RejectedError) as caught:
         read(parser, kind, content)

@@ -81,7 +81,9 @@ def test_a_study_has_a_section_for_each_of_its_parts(parser: AutoParser) -> None
         "Detailed description": "Details.",
         "Conditions": "Prostate Cancer",
         "Keywords": "recurrent",
-        "Design": "Study type: interventional\nPhase: phase 2\nStatus: not yet recruiting\nEnrollment: 49\nStart: 1997-05",
+        "Design": (
+            "Study type: interventional\nPhase: phase 2\nStatus: not yet recruiting\nEnrollment: 49\nStart: 1997-05"
+        ),
         "Arms": "A (experimental): all",
         "Interventions": "surgery (procedure)\nAlso named: knife",
         "Primary outcomes": "Survival (2 years)",
