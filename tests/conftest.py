@@ -1,9 +1,15 @@
 """What tests of several areas share."""
 
+import os
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+
+for _name in [name for name in os.environ if name.startswith(("PENSTOCK_", "DAGSTER_"))]:
+    del os.environ[_name]  # a developer's own home, config or profile is none of the tests' business
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 
 
 @pytest.fixture(scope="session")
