@@ -49,7 +49,7 @@ class FileSource:
             yield from self._items(path, relative)
 
     def _items(self, path: Path, relative: str) -> Iterator[SourceItem]:
-        if path.suffix.lower() in SUFFIXES and path.is_file() and os.access(path, os.R_OK):
+        if path.suffix.lower() in SUFFIXES and _is_readable(path):
             yield from found_lines(path, relative, self._settings.max_line_bytes)
             return
         study = _study_in(path, self._settings.max_bytes)
@@ -85,6 +85,13 @@ def _files(target: str) -> Iterator[tuple[Path, str]]:
         raise UsageError(f"no file or folder at `{target}`")
     for relative in found:
         yield path / relative, legible(relative)
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.open("rb").close()
+    except OSError:
+        return False
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
