@@ -1,5 +1,6 @@
 """The command that compares: audit."""
 
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
@@ -28,17 +29,16 @@ def audit(json: Json = False) -> None:
     from penstock.audit import audit as compare
     from penstock.events.relay import relay
 
-    workspace = settings.workspace()
-    if workspace.existing_ledger is not None:
-        relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
-    report = compare(workspace)
-    if workspace.existing_ledger is None:
-        console.note(f"`{settings.home}` holds nothing yet; next: penstock run auto --input PATH")
+    with closing(settings.workspace()) as workspace:
+        if workspace.existing_ledger is None:
+            console.note(f"`{settings.home}` holds nothing yet; next: penstock run auto --input PATH")
+        else:
+            relay(workspace.existing_ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+        report = compare(workspace)
     if json:
         console.write_json(report)
     else:
         _show(report)
-    workspace.close()
     raise typer.Exit(0 if report["consistent"] else 1)
 
 

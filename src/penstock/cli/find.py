@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,19 +62,18 @@ def search(
         "top_k": top_k,
         "filters": parse_filters(filters or []),
     }
-    workspace = settings.workspace()
-    if queries is not None:
-        _print_run(workspace, queries, wanted)
-    else:
+    with closing(settings.workspace()) as workspace:
+        if queries is not None:
+            _print_run(workspace, queries, wanted)
+            return
         hits = Retriever(workspace).search(query, **wanted)
         if not hits:
             _say_why_nothing(workspace, tenant)
-        if json:
-            console.write_json({"query": query, "mode": mode, "hits": [hit.to_json() for hit in hits]})
-        else:
-            for hit in hits:
-                _show_hit(hit, explain)
-    workspace.close()
+    if json:
+        console.write_json({"query": query, "mode": mode, "hits": [hit.to_json() for hit in hits]})
+        return
+    for hit in hits:
+        _show_hit(hit, explain)
 
 
 def graph(
@@ -88,15 +88,14 @@ def graph(
     from penstock.execution.tenants import check_tenant
     from penstock.retrieval.graph import around
 
-    workspace = settings.workspace()
-    found = around(workspace, entity, tenant=check_tenant(tenant))
+    with closing(settings.workspace()) as workspace:
+        found = around(workspace, entity, tenant=check_tenant(tenant))
     if found["others"]:
         console.note(f"of the same name: {', '.join(found['others'])}")
     if json:
         console.write_json(found)
     else:
         _show_entity(found)
-    workspace.close()
 
 
 def _print_run(workspace: "Workspace", path: Path, wanted: dict[str, Any]) -> None:
