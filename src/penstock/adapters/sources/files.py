@@ -88,8 +88,11 @@ def _files(target: str) -> Iterator[tuple[Path, str]]:
 
 
 def _is_readable(path: Path) -> bool:
+    if not path.is_file():  # opening a pipe would wait for its writer
+        return False
     try:
-        return path.is_file() and not path.open("rb").close()
+        with path.open("rb"):
+            return True
     except OSError:
         return False
 
