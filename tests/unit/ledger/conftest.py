@@ -1,12 +1,12 @@
-"""One ledger, two databases: every test that takes `ledger` runs on SQLite, and on PostgreSQL where that is asked for."""
+"""One suite, two databases: every test that takes `ledger` or `url` runs on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.services.postgres import PostgresServer, postgres_server
 
 from penstock.ledger.ledger import Ledger
-from tests.services.postgres import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,12 @@ def test_a_new_job_is_read_back_as_it_was_added(ledger: Ledger) -> None:
         job = ledger.jobs.get(cx, [added])[added]
         assert ledger.jobs.latest(cx, "default", "auto", ["a", "b"]) == {"a": job}
         assert ledger.jobs.of_document(cx, "default", "a") == [job]
-    assert (job.status, job.generation, job.lease_token, job.metadata) == ("queued", 1, 0, {"year": 2020, "tags": ["x"]})
+    assert (job.status, job.generation, job.lease_token, job.metadata) == (
+        "queued",
+        1,
+        0,
+        {"year": 2020, "tags": ["x"]},
+    )
 
 
 def test_a_new_job_supersedes_the_older_ones_that_nobody_works_on(ledger: Ledger) -> None:

@@ -1,9 +1,5 @@
-from pathlib import Path
 
-import pytest
-from sqlalchemy import text
 
-from penstock.errors import LedgerError, MissingDependencyError
 from penstock.ledger.ledger import Ledger
 
 
