@@ -30,13 +30,13 @@ $(ready): pyproject.toml ops/constraints.txt ops/model.txt ops/setup
 	@touch $@
 
 run: setup ## Run a pipeline over documents, then ask it a question: INPUT=…, PIPELINE=…, QUESTION=…, ENTITY=…
-	@$(penstock) run $(PIPELINE) --input '$(INPUT)' || test $$? -eq 1
+	@$(penstock) run $(PIPELINE) --input '$(INPUT)' || test $$? -eq 1 # 1: a document failed, as the summary has said
 ifneq ($(QUESTION),)
-	@printf '\n$$ penstock search "%s"\n' '$(QUESTION)'
-	@$(penstock) search '$(QUESTION)' --top-k 3
+	@printf '\n$$ %s search "%s" --explain\n' '$(penstock)' '$(QUESTION)'
+	@$(penstock) search '$(QUESTION)' --top-k 2 --explain
 endif
 ifneq ($(ENTITY),)
-	@printf '\n$$ penstock graph %s\n' '$(ENTITY)'
+	@printf '\n$$ %s graph %s\n' '$(penstock)' '$(ENTITY)'
 	@$(penstock) graph '$(ENTITY)'
 endif
 

@@ -1,7 +1,8 @@
-"""Progress of a run on stderr: bars where there is a terminal, a line for each stage of a batch where there is none."""
+"""Progress of a run on stderr: a bar for each stage where there is a terminal, lines where there is none."""
 
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 from penstock.cli import console
@@ -12,30 +13,19 @@ class Display:
     """Shows how far a run is; use as a context manager."""
 
     def __init__(self, topology: Topology) -> None:
-        self._topology = topology
-        self._bar: Any = None
-        self._task: Any = None
-        self._stage = ""
-        self._began = 0.0
-        self._terminal = sys.stderr.isatty()
+        self._stages = stage_names(topology)
+        self._first = True
+        self._earlier: Counter[str] = Counter()
+        self._ended = time.perf_counter()
+        self._tasks: dict[str, Any] = {}
+        self._bar: Any = _bar() if sys.stderr.isatty() else None
 
     def __enter__(self) -> "Display":
-        if self._terminal:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (
-                TextColumn("{task.description:<14}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-            )
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=False)
+        if self._bar is not None:
             self._bar.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._end_stage()
         if self._bar is not None:
             self._bar.stop()
 
@@ -48,26 +38,35 @@ class Display:
 
     def found(self, total: int, unchanged: int, jobs: int) -> None:
         """What the search for documents came to."""
-        stages = " → ".join(stage_names(self._topology))
-        self.say(f"{total} documents: {unchanged} unchanged, {jobs} to do" + (f" through {stages}" if jobs else ""))
+        self._ended = time.perf_counter()
+        through = f" through {' → '.join(self._stages)}" if jobs else ""
+        self.say(f"{total:,} documents: {unchanged:,} unchanged, {jobs:,} to do{through}")
+        if self._bar is not None and jobs:
+            self._tasks = {stage: self._bar.add_task(stage, total=jobs, start=False) for stage in self._stages}
 
     def stage(self, stage: str, done: int, total: int) -> None:
         """A stage has done so many of the batch's documents."""
-        if stage != self._stage:
-            self._end_stage()
-            self._stage, self._began = stage, time.perf_counter()
-            if self._bar is not None:
-                self._task = self._bar.add_task(stage, total=total)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-        elif done == total:
-            console.note(f"  {stage:<14} {done:>6} documents  {time.perf_counter() - self._began:8.2f} s")
+        if stage in self._tasks:
+            self._bar.start_task(self._tasks[stage])
+            self._bar.update(self._tasks[stage], completed=self._earlier[stage] + done)
+        if done < total:
+            return
+        self._earlier[stage] += total
+        now = time.perf_counter()
+        if self._bar is None and self._first:
+            console.note(f"  {stage:<14} {total:>6} documents  {now - self._ended:8.2f} s")
+        self._ended = now
 
     def batch(self, done: int, total: int) -> None:
         """So many documents have come to their end."""
-        self._end_stage()
+        self._first = False  # of many batches, only the first one's stages are told
         if self._bar is None and done < total:
-            console.note(f"{done} of {total} documents")
+            console.note(f"  {done:,} of {total:,} documents")
 
-    def _end_stage(self) -> None:
-        self._stage = ""
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))

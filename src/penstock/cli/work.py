@@ -124,7 +124,7 @@ def run(
     else:
         from penstock.cli.summary import summarise
 
-        summarise(result, settings.home)
+        summarise(result, workspace, tenant)
     workspace.close()
     raise typer.Exit(1 if result["documents"]["failed"] else 0)
 
