@@ -50,7 +50,7 @@ def _look(workspace: Workspace, ledger: Ledger, cx: Connection) -> Findings:
         _check_index(workspace, cx, tenant, findings)
         _check_graph(workspace, cx, tenant, findings)
     query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(outbox.c.relayed_at.is_not(None))
-    relayed = cx.execute(query.execution_options(yield_per=200)).tuples()
+    relayed = cx.execute(query.execution_options(yield_per=200))
     check_events(relayed, resources.events, stores["events"])
     return findings
 
