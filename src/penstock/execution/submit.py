@@ -245,8 +245,7 @@ def keys_of(
 ) -> dict[str, str | None]:
     """The work key of each stage for one document (`penstock.plan.topology.work_keys`)."""
     document = item.document if isinstance(item, Job) else item.document_id
-    facts = {"tenant": tenant, "document": document, "source": item.source, "kind": kind_hint}
-    facts |= {name: str(value) for name, value in item.metadata.items() if isinstance(value, str | int | float | bool)}
+    facts = {"tenant": tenant, "source": item.source}
     hint = json.dumps([kind_hint, item.source, item.metadata], sort_keys=True)
     return work_keys(topology, root_key(tenant, document, content_hash, hint), facts)
 

@@ -8,7 +8,7 @@ from penstock.spec.model import Name, OpName, Settings, SpecModel, Texts
 
 MAX_STAGES = 200
 
-WhenField = Literal["kind", "source", "tenant"]
+WhenField = Literal["source", "tenant"]
 """What of a document a stage's `when` may ask: known before anything runs, as work keys depend on it."""
 
 
