@@ -1,0 +1,42 @@
+"""A run that is killed is finished by the next one; two runs at once share the work."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.acceptance.conftest import NAMES
+from tests.command import Penstock, kill
+
+
+def kill_after(process: subprocess.Popen[str], stage: str) -> None:
+    """SIGKILL once the run has said that it is through with a stage."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.split()[:1] == [stage]:
+            kill(process)
+            return
+    raise AssertionError(f"the run ended before {stage}")
+
+
+def test_killed_at_any_stage_it_ends_as_if_nothing_had_happened(penstock: Penstock, documents: Path) -> None:
+    calm = penstock.beside("calm")
+    calm.run("auto", documents)
+    for stage in ("parse", "embed", "index"):
+        kill_after(penstock.start("run", "auto", "--input", documents), stage)
+    final = penstock.run("auto", documents)
+    assert {name: count for name, count in final["documents"].items() if count} == {"total": 7, "done": 7}
+    assert {stage["name"]: stage["executed"] for stage in final["stages"]}["parse"] == 0, (
+        "what was kept is not done again"
+    )
+    assert penstock.audit() == calm.audit()
+
+
+def test_two_runs_at_once_do_each_thing_once(penstock: Penstock, documents: Path) -> None:
+    both = [penstock.start("run", "auto", "--input", documents, "--json") for _ in range(2)]
+    ends = [process.communicate(timeout=200) for process in both]
+    assert [process.returncode for process in both] == [0, 0], [err[-800:] for _, err in ends]
+    reports = [json.loads(out) for out, _ in ends]
+    assert [report["documents"]["done"] + report["documents"]["unchanged"] for report in reports] == [7, 7]
+    for stages in zip(*(report["stages"] for report in reports), strict=True):
+        assert sum(stage["executed"] for stage in stages) == len(NAMES), stages[0]["name"]
+    penstock.audit()
