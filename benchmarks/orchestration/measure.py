@@ -1,0 +1,167 @@
+"""One measurement in a process of its own, so that its peak memory is its own; prints one JSON value."""
+
+import argparse
+import cProfile
+import io
+import json
+import os
+import pstats
+import resource
+import shutil
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from benchmarks.orchestration.stages import STAGES, install
+from penstock import registry
+from penstock.compiler.launch import Launcher
+from penstock.events.relay import relay
+from penstock.execution.submit import submit
+from penstock.execution.sweep import sweep
+from penstock.execution.workspace import Workspace
+from penstock.plan.load import load_topology
+from penstock.plan.profiles import load_profile
+from penstock.plan.topology import Topology
+from penstock.records import AdapterRequest, StageContext, content_name
+
+CONFIG = Path(__file__).parents[2] / "config"
+REAL = ("IngestStage", "ParseStage", "ChunkStage", "EmbedStage", "IndexStage")
+BATCH = 256
+WORDS = 240
+
+
+def configure(folder: Path, name: str, stages: tuple[str, ...], uses: dict[str, str]) -> Path:
+    """The shipped configuration with a pipeline of these stages, one after another."""
+    shutil.copytree(CONFIG, folder, dirs_exist_ok=True)
+    steps: list[dict[str, Any]] = []
+    for kind in stages:
+        step = {"name": kind.removesuffix("Stage").lower(), "type": kind, "uses": uses.get(kind, "null")}
+        steps.append(step | ({"depends_on": [steps[-1]["name"]]} if steps else {}))
+    pipeline = {"version": "1.0", "name": name, "description": "for measurement", "stages": steps}
+    (folder / "pipelines" / f"{name}.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    return folder
+
+
+def run(home: Path, config: Path, pipeline: str, target: str) -> dict[str, float]:
+    """What `penstock run` does, phase by phase, in seconds."""
+    topology = load_topology(config, "tiny", pipeline)
+    workspace = Workspace(home, config, load_profile(config, "tiny"))
+    marks = [time.perf_counter()]
+    submission = submit(workspace, topology, [target], tenant="default")
+    marks.append(time.perf_counter())
+    Launcher(workspace, topology).run(submission.jobs)
+    marks.append(time.perf_counter())
+    sweep(workspace)
+    relay(workspace.ledger, workspace.resources.events)
+    marks.append(time.perf_counter())
+    workspace.close()
+    phases = dict(zip(("submit", "run", "relay"), (b - a for a, b in pairwise(marks)), strict=True))
+    return phases | {"documents": submission.total, "unchanged": submission.unchanged}
+
+
+def null(folder: Path, documents: int) -> dict[str, Any]:
+    """Documents through eight stages that do nothing; on a home that has them already, an unchanged re-run."""
+    config = configure(folder / "config", "null", tuple(STAGES), {})
+    run(folder / "home", config, "null", "null:1")  # loads the libraries and creates the home, whatever the size
+    return run(folder / "home", config, "null", f"null:{documents}")
+
+
+def bare(folder: Path, documents: int) -> dict[str, Any]:
+    """Chunk, hash-embed and index: once as a loop over the adapters' functions, once as a pipeline."""
+    uses = {"ChunkStage": "haystack", "EmbedStage": "hashing", "IndexStage": "hybrid"}
+    config = configure(folder / "config", "real", REAL, uses)
+    run(folder / "warm", config, "real", f"null:2:{WORDS}")  # both sides find the libraries loaded
+    target = f"null:{documents}:{WORDS}"
+    began = time.perf_counter()
+    loop(folder / "bare", config, load_topology(config, "tiny", "real"), target)
+    seconds = time.perf_counter() - began
+    return {"loop": seconds} | run(folder / "home", config, "real", target)
+
+
+def loop(home: Path, config: Path, topology: Topology, target: str) -> None:
+    """The same functions on the same batches, with neither ledger nor events nor artifacts."""
+    workspace = Workspace(home, config, load_profile(config, "tiny"))
+    adapters = [workspace.adapter(stage) for stage in topology.stages]
+    source = registry.build("Source", "null", registry.adapter("Source", "null").settings_type(), workspace.resources)
+    items = list(source.discover(target))
+    for first in range(0, len(items), BATCH):
+        members: list[tuple[StageContext, Any]] = []
+        for item in items[first : first + BATCH]:
+            content = item.read()
+            name = content_name(content)
+            context = StageContext(
+                tenant_id="default",
+                doc_id=item.document_id,
+                job_id="",
+                correlation_id="",
+                pipeline="real",
+                pipeline_version="1.0",
+                stage="",
+                build=name,
+            )
+            request = AdapterRequest(
+                document_id=item.document_id,
+                source=item.source,
+                locator=item.locator,
+                raw=name,
+                size=len(content),
+                content=content,
+            )
+            members.append((context, request))
+        workspace.resources.raw.put_many("default", [request.content for _, request in members])
+        for adapter in adapters:
+            members = [(member[0], value) for member, value in zip(members, _call(adapter, members), strict=True)]
+
+
+def _call(adapter: Any, members: list[tuple[StageContext, Any]]) -> list[Any]:
+    if not hasattr(adapter, "execute_batch"):
+        return [adapter.execute(context, value) for context, value in members]
+    size = getattr(adapter, "batch_documents", None) or len(members)
+    parts = [members[first : first + size] for first in range(0, len(members), size)]
+    return [result for part in parts for result in adapter.execute_batch(part)]
+
+
+def profiled(measure: Callable[[], dict[str, Any]], lines: int = 40) -> dict[str, Any]:
+    """The same under cProfile: the functions of Penstock and its libraries that took longest, by their own path."""
+    profile = cProfile.Profile()
+    result = profile.runcall(measure)
+    text = io.StringIO()
+    stats = pstats.Stats(profile, stream=text)
+    stats.sort_stats("cumulative").print_stats(lines)
+    shown = text.getvalue()
+    project = CONFIG.parent
+    for folder in (sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), project / "src", project):
+        shown = shown.replace(f"{folder}{os.sep}", "")
+    return result | {"profile": shown}
+
+
+def main() -> None:
+    """Measure what the arguments name, and print it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=("null", "bare", "profile"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("documents", type=int)
+    given = parser.parse_args()
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+    with TemporaryDirectory() as plugins:
+        install(Path(plugins) / "plugins")
+        measures: dict[str, Callable[[], dict[str, Any]]] = {
+            "null": lambda: null(given.folder, given.documents),
+            "bare": lambda: bare(given.folder, given.documents),
+            "profile": lambda: profiled(lambda: null(given.folder, given.documents)),
+        }
+        result = measures[given.what]()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result["peak_mb"] = round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()
