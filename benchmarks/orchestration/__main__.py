@@ -20,8 +20,9 @@ LIBRARIES = ("penstock", "dagster", "sqlalchemy", "msgspec", "tantivy", "faiss-c
 
 NULL_STAGES = """\
 Documents through eight stages that do nothing (ingest, parse, validate, chunk, embed, index, extract, kg), with raw
-store, ledger (SQLite, `synchronous=FULL`), artifacts and events (JSON lines) durable. Loading the libraries and creating
-the home are not counted. `submit` finds, stores and queues; `run` is Dagster and the stages; `relay` sends the events."""
+store, ledger (SQLite, `synchronous=FULL`), artifacts and events (JSON lines) durable. Loading the libraries and
+creating the home are not counted. `submit` finds, stores and queues; `run` is Dagster and the stages; `relay` sends
+the events."""
 BESIDE = """\
 Chunk (Haystack) → embed (hashing) → index (Tantivy and FAISS), as a pipeline and as a bare loop that calls the same
 functions on the same batches and keeps the raw bytes, in one process:"""
