@@ -12,6 +12,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(up)
     app.add_typer(worker, name="worker")
+    app.add_typer(gate, name="gate")
 
 
 worker = typer.Typer(no_args_is_help=True, help="Long-running processes; each ends cleanly on SIGTERM.")
@@ -27,6 +28,34 @@ def up(
     from penstock.workers.up import run_everything
 
     raise typer.Exit(run_everything(settings.workspace(), settings.home, settings.config, settings.profile, port))
+
+
+gate = typer.Typer(no_args_is_help=True, help="Gates, and what waits at them.")
+
+
+@gate.command("open")
+def open_gate(
+    document: Annotated[str, typer.Argument(help="A document, as in `source:external-id`.", show_default=False)],
+    name: Annotated[str, typer.Option("--gate", help="The gate's name in the pipeline.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why; it is recorded with your name.", show_default=False)],
+    tenant: Annotated[str, typer.Option(help="Whose document.")] = "default",
+    json: Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for scripts.")] = False,
+) -> None:
+    """Let a waiting document through a gate whose condition does not hold. Recorded: who, when and why.
+
+    Example: `penstock gate open file:paper.pdf --gate pdf_gate --reason 'read by hand'`
+    """
+    from penstock.execution.gates import open_by_hand
+
+    workspace = settings.workspace()
+    with workspace.look():
+        jobs = open_by_hand(workspace, tenant, document, name, reason)
+    if json:
+        console.write_json({"document": document, "gate": name, "jobs": [job.job for job in jobs]})
+    else:
+        console.write(f"{document} goes on behind {name}")
+        console.note("next: penstock run … with the same input, or penstock up")
+    workspace.close()
 
 
 @worker.command()

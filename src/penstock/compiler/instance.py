@@ -10,6 +10,8 @@ SETTINGS = """\
 # Written by Penstock at the first use of this home. Yours to change: it is not written again.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 
 # Dagster's local compute logs fork `tail` processes that outlive a killed run; failures are in the runs' metadata.
 compute_logs:

@@ -45,6 +45,9 @@ class Launcher:
         """Work until every job has an end state or waits at a gate, whoever does the work."""
         if not jobs:
             return self.report
+        for stage in self.topology.stages:
+            if stage.gate is None:
+                self.workspace.adapter(stage)  # what is not installed is told before anything starts
         ledger = self.workspace.ledger
         folder = prepare(self.workspace.home)
         with open_instance(folder) as instance, ledger.worker(self.workspace.profile.lease_seconds) as worker:

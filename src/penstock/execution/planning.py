@@ -19,7 +19,7 @@ def plan_batches(workspace: Workspace, gated: bool, ended: Callable[[str], bool]
     """Batches that want a run: of first segments, or (`gated`) of those behind a gate.
 
     Args:
-        ended: whether the run under a run key has ended. If it has, and the batch is still not begun, another is wanted.
+        ended: whether the run under a run key has ended; if so, a batch that has not begun wants another.
     """
     ledger = workspace.ledger
     ledger.recover()

@@ -187,6 +187,10 @@ class Jobs(JobRows):
         ids = list(cx.execute(query.order_by(jobs.c.waiting_since).limit(limit)).scalars())
         return self._queue(cx, ids, waiting)
 
+    def pass_gate(self, cx: Connection, ids: Sequence[str]) -> list[str]:
+        """Queue waiting jobs whatever their gate's condition says; returns those that were waiting."""
+        return self._queue(cx, ids, jobs.c.status == JobStatus.WAITING)
+
     def release(self, cx: Connection, worker: str) -> None:
         """Give back what a worker holds, so that another goes on with it."""
         self.requeue_of(cx, [worker])
