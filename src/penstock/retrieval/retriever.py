@@ -77,8 +77,8 @@ class Retriever:
         for _ in range(_ATTEMPTS):
             visible = Visible(ledger, tenant)
             rankings = self._rank(query, tenant, mode, max(_DEPTH, 5 * top_k), filters or {}, visible)
-            hits, builds = self._hits(tenant, rankings, mode, top_k, visible)
-            if visible.is_current(builds):  # else a document was switched while we looked: its two versions may mix
+            hits, is_whole = self._hits(tenant, rankings, mode, top_k, visible)
+            if is_whole:
                 break
         return hits
 
@@ -152,8 +152,11 @@ class Retriever:
 
     def _hits(
         self, tenant: str, rankings: Sequence[Ranking], mode: Mode, top_k: int, visible: Visible
-    ) -> tuple[list[Hit], set[str]]:
-        """The hits, and the builds they are of."""
+    ) -> tuple[list[Hit], bool]:
+        """The hits that are visible at one moment after all has been read, and whether that is all of them.
+
+        It is not where a document was switched while we looked; its two versions never stand in one answer.
+        """
         known = {each.chunk_id: each for ranking in rankings for each in ranking.candidates}
         scores = _scores([{each.chunk_id: each.score for each in r.candidates} for r in rankings], mode)
         order = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], known[chunk_id].document, chunk_id))
@@ -161,9 +164,9 @@ class Retriever:
         keys = [(each.chunk_id, each.build) for each in chosen]
         chunks: Mapping[tuple[str, str], Chunk] = self._workspace.resources.lexical.chunks(tenant, keys) if keys else {}
         builds = {each.build for each in chosen}
-        owners = visible.owners(builds)
+        owners = visible.owners_now(builds)
+        found = [each for each in chosen if each.build in owners and (each.chunk_id, each.build) in chunks]
         places = _places(rankings)
-        found = [each for each in chosen if (each.chunk_id, each.build) in chunks]
         hits = [
             Hit(
                 rank=rank,
@@ -174,7 +177,7 @@ class Retriever:
             )
             for rank, each in enumerate(found, 1)
         ]
-        return hits, builds
+        return hits, len(owners) == len(builds)
 
 
 class _Filter:

@@ -36,10 +36,9 @@ class Visible:
                 self._owners |= dict.fromkeys(new) | self._look_up(new)
             return {build: owner for build in wanted if (owner := self._owners[build])}
 
-    def is_current(self, builds: Iterable[str]) -> bool:
-        """Whether all of these builds are visible now, at one moment."""
-        wanted = sorted(set(builds))
-        return len(self._look_up(wanted)) == len(wanted)
+    def owners_now(self, builds: Iterable[str]) -> dict[str, Owner]:
+        """The same, of what is visible now, at one moment."""
+        return self._look_up(sorted(set(builds)))
 
     def _look_up(self, names: list[str]) -> dict[str, Owner]:
         columns = (documents.c.index_build, documents.c.document, documents.c.active_hash)

@@ -140,6 +140,26 @@ def test_what_is_stale_does_not_crowd_out_what_is_active(
     assert len(documents(home, "coal green tea leaf", mode=mode, top_k=9)) == 9
 
 
+def test_a_document_that_is_deleted_while_the_search_is_under_way_is_not_in_the_answer(
+    new_home: Callable[..., Any], papers: Any
+) -> None:
+    home = new_home(papers)
+    lexical = home.workspace.resources.lexical
+
+    class DeletingIndex:
+        """The lexical index, before whose first look-up of chunks a document is deleted."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lexical, name)
+
+        def chunks(self, tenant: str, keys: Any) -> Any:
+            home.delete("file:tea.md")
+            return lexical.chunks(tenant, keys)
+
+    home.workspace.resources.lexical = DeletingIndex()
+    assert documents(home, "diabetes mellitus", mode="bm25") == ["file:metformin.md"]
+
+
 def test_documents_are_ranked_by_their_best_chunk(papers: Any) -> None:
     found = Retriever(papers.workspace).search_documents("heart attack people two years", mode="bm25", top_k=5)
     chunks = Retriever(papers.workspace).search("heart attack people two years", mode="bm25", top_k=5)
