@@ -3,17 +3,18 @@
     outcome = Guard(policy).each(call, items)      one call an item
     outcome = Guard(policy).batch(call, items)     one call for all, one result an item
 
-Only a `TransientError` is tried again. Calls run in a worker thread, which is left behind when an attempt outlasts the
-policy's `timeout_seconds`: the item fails, the others go on in a new thread.
+Only a `TransientError` is tried again; an attempt that outlasts the policy's `timeout_seconds` is one. Calls run in a
+worker thread, which is left behind when its attempt is over: what it may still bring is dropped, and a new thread goes
+on.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
+import msgspec
 import tenacity
 from tenacity.wait import wait_base
 
@@ -21,6 +22,8 @@ from penstock.errors import PenstockError, PermanentError, StageError, StageTime
 from penstock.plan.topology import Policy
 
 BatchCall = Callable[[Sequence[Any], int], Sequence[Any]]
+
+_TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Retry:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one item: a value or an error, after how many attempts and seconds."""
+    """What became of one item: a value or an error, after how many attempts and seconds (waits included)."""
 
     value: Any = None
     error: StageError | None = None
@@ -43,22 +46,12 @@ class Outcome:
     retries: list[Retry] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What the watching thread needs to know of the calling one."""
-
-    started: float = 0.0
-    index: int = 0
-    abandoned: bool = False
-    finished: threading.Event = field(default_factory=threading.Event)
-
-
 class Guard:
     """A policy, made executable. `sleep` is replaced in tests."""
 
     def __init__(self, policy: Policy, sleep: Callable[[float], None] = time.sleep) -> None:
         self.policy = policy
-        self._sleep = sleep
+        self.sleep = sleep
         self._wait = _wait(policy)
 
     def each(
@@ -68,11 +61,7 @@ class Guard:
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Outcome]:
         """Call once an item with (item, attempt); the outcomes are in the order of the items."""
-        outcomes: list[Outcome | None] = [None] * len(items)
-        done = 0
-        while done < len(items):
-            done = self._watched(call, items, outcomes, done, self.policy.timeout_seconds, progress)
-        return [outcome for outcome in outcomes if outcome is not None]
+        return _Line(self, call, items, self.policy.timeout_seconds, progress).run()
 
     def batch(
         self,
@@ -85,108 +74,159 @@ class Guard:
         An attempt may take `timeout_seconds` for each of its items.
         """
         outcomes = [Outcome() for _ in items]
-        open_items = list(range(len(items)))
-        for attempt in range(1, self.policy.max_attempts + 1):
-            once: list[Outcome | None] = [None]
-            seconds = self.policy.timeout_seconds * len(open_items)
-            chosen = [items[i] for i in open_items]
-            self._watched(partial(_whole, call, chosen, attempt), [None], once, 0, seconds, _nothing)
-            assert once[0] is not None
-            whole = once[0]
-            results = whole.value if whole.error is None else [whole.error] * len(open_items)
-            again = []
-            for index, result in zip(open_items, results, strict=True):
+        todo = list(range(len(items)))
+        attempt = 0
+        while todo:
+            attempt += 1
+            results, seconds = self._together(call, [items[i] for i in todo], attempt)
+            pauses: dict[int, float] = {}
+            for index, result in zip(todo, results, strict=True):
                 outcome = outcomes[index]
                 outcome.attempts = attempt
-                outcome.seconds += whole.seconds / len(open_items)
+                outcome.seconds += seconds / len(todo)
                 outcome.value, outcome.error = (None, result) if isinstance(result, StageError) else (result, None)
-                if isinstance(result, TransientError) and attempt < self.policy.max_attempts:
-                    again.append(index)
-            progress(len(items) - len(again))
-            if not again:
-                break
-            pause = max(self._pause(attempt, error) for i in again if (error := outcomes[i].error) is not None)
-            for index in again:
+                pause = self.pause_after(attempt, outcome.error)
+                if pause is not None:
+                    pauses[index] = pause
+            todo = list(pauses)
+            progress(len(items) - len(todo))
+            longest = max(pauses.values(), default=0.0)
+            for index in todo:
                 error = outcomes[index].error
                 assert error is not None
-                outcomes[index].retries.append(Retry(attempt, pause, error))
-            self._sleep(pause)
-            open_items = again
+                outcomes[index].retries.append(Retry(attempt, longest, error))
+                outcomes[index].seconds += longest
+            if longest:
+                self.sleep(longest)
         return outcomes
 
-    def _watched(
-        self,
-        call: Callable[[Any, int], Any],
-        items: Sequence[Any],
-        outcomes: list[Outcome | None],
-        first: int,
-        limit_seconds: float,
-        progress: Callable[[int], None],
-    ) -> int:
-        """Work from `first` on until all is done or an attempt outlasts its limit; returns where to go on."""
-        watch = _Watch(started=time.monotonic(), index=first)
-        thread = threading.Thread(
-            target=self._work, args=(watch, call, items, outcomes, first, progress), name="penstock-stage", daemon=True
-        )
-        thread.start()
-        while not watch.finished.wait(min(0.2, limit_seconds)):
-            if time.monotonic() - watch.started > limit_seconds:
-                watch.abandoned = True
-                stuck = watch.index
-                if watch.finished.is_set() or outcomes[stuck] is not None:
-                    continue
-                error = StageTimeoutError(f"no answer within {limit_seconds:g} s (policy `{self.policy.name}`)")
-                outcomes[stuck] = Outcome(error=error, seconds=limit_seconds)
-                progress(stuck + 1)
-                return stuck + 1
-        return len(items)
-
-    def _work(
-        self,
-        watch: _Watch,
-        call: Callable[[Any, int], Any],
-        items: Sequence[Any],
-        outcomes: list[Outcome | None],
-        first: int,
-        progress: Callable[[int], None],
-    ) -> None:
-        for index in range(first, len(items)):
-            watch.index = index
-            outcome = self._attempts(watch, call, items[index])
-            if watch.abandoned:
-                return
-            outcomes[index] = outcome
-            progress(index + 1)
-        watch.finished.set()
-
-    def _attempts(self, watch: _Watch, call: Callable[[Any, int], Any], item: Any) -> Outcome:
-        outcome = Outcome()
-        began = time.perf_counter()
-        for attempt in range(1, self.policy.max_attempts + 1):
-            outcome.attempts = attempt
-            watch.started = time.monotonic()
-            try:
-                outcome.value, outcome.error = call(item, attempt), None
-                break
-            except Exception as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
-                outcome.error = as_stage_error(exc)
-            if not isinstance(outcome.error, TransientError) or attempt == self.policy.max_attempts:
-                break
-            pause = self._pause(attempt, outcome.error)
-            outcome.retries.append(Retry(attempt, pause, outcome.error))
-            watch.started = time.monotonic() + pause
-            self._sleep(pause)
-        outcome.seconds = time.perf_counter() - began
-        return outcome
-
-    def _pause(self, attempt: int, error: StageError) -> float:
-        asked = error.retry_after_seconds if isinstance(error, TransientError) else None
+    def pause_after(self, attempt: int, error: StageError | None) -> float | None:
+        """How long to wait before the next attempt; None where there is none to come."""
+        if not isinstance(error, TransientError) or attempt >= self.policy.max_attempts:
+            return None
         state = tenacity.RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
         state.attempt_number = attempt
-        return max(float(self._wait(state)), asked or 0.0)
+        return max(float(self._wait(state)), error.retry_after_seconds or 0.0)
+
+    def _together(self, call: BatchCall, items: Sequence[Any], attempt: int) -> tuple[Sequence[Any], float]:
+        """One attempt at all items: their results, or the one error that they share; and its seconds."""
+        once = Guard(msgspec.structs.replace(self.policy, max_attempts=1))
+        limit = self.policy.timeout_seconds * len(items)
+        (whole,) = _Line(once, lambda _item, _attempt: _results(call, items, attempt), [None], limit).run()
+        return (whole.value if whole.error is None else [whole.error] * len(items)), whole.seconds
 
 
-def as_stage_error(exc: Exception) -> StageError:
+class _Line:
+    """Items in line for one call. One thread works them off; where it gets stuck, the next one goes on behind.
+
+    `_turn` says which thread counts. All that is shared changes under the lock, so that an attempt ends once: by its
+    answer or by its timeout, whichever comes first.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        call: Callable[[Any, int], Any],
+        items: Sequence[Any],
+        limit_seconds: float,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        self._guard = guard
+        self._call = call
+        self._items = items
+        self._limit = limit_seconds
+        self._progress = progress
+        self._outcomes: list[Outcome] = []
+        self._current = Outcome()
+        self._turn = 0
+        self._due: float | None = None
+        self._lock = threading.Lock()
+        self._finished = threading.Event()
+        self._crash: BaseException | None = None
+
+    def run(self) -> list[Outcome]:
+        """Work until every item has its outcome."""
+        if not self._items:
+            return []
+        self._start()
+        try:
+            while not self._finished.wait(min(_TICK_SECONDS, self._limit)):
+                self._watch()
+        finally:
+            with self._lock:
+                self._turn += 1  # an interrupted run leaves the thread behind, and it takes no further item
+        if self._crash is not None:
+            raise self._crash
+        return self._outcomes
+
+    def _start(self) -> None:
+        threading.Thread(target=self._work, args=(self._turn,), name="penstock-stage", daemon=True).start()
+
+    def _watch(self) -> None:
+        with self._lock:
+            if self._due is None or time.monotonic() <= self._due:
+                return
+            self._turn += 1
+            policy = self._guard.policy.name
+            error = StageTimeoutError(f"no answer within {self._limit:g} s (policy `{policy}`)")
+            pause = self._settle(None, error, self._limit)
+            done = len(self._outcomes)
+        self._progress(done)
+        if done == len(self._items):
+            self._finished.set()
+            return
+        if pause:
+            self._guard.sleep(pause)
+        self._start()
+
+    def _work(self, turn: int) -> None:
+        try:
+            while self._step(turn):
+                pass
+        except BaseException as exc:  # noqa: BLE001 - raised again where the line is run
+            self._crash = exc
+            self._finished.set()
+
+    def _step(self, turn: int) -> bool:
+        """One attempt at the item that is next; False when there is nothing more for this thread to do."""
+        with self._lock:
+            if turn != self._turn:
+                return False
+            item, attempt = self._items[len(self._outcomes)], self._current.attempts
+            began = time.monotonic()
+            self._due = began + self._limit
+        value, error = _attempt(self._call, item, attempt)
+        with self._lock:
+            if turn != self._turn:
+                return False
+            pause = self._settle(value, error, time.monotonic() - began)
+            done = len(self._outcomes)
+        if pause:
+            self._guard.sleep(pause)
+            return True
+        self._progress(done)
+        if done == len(self._items):
+            self._finished.set()
+        return done < len(self._items)
+
+    def _settle(self, value: Any, error: StageError | None, seconds: float) -> float:
+        """Note how the attempt ended; returns the wait before the next one, 0 where the item is done."""
+        self._due = None
+        current = self._current
+        current.seconds += seconds
+        pause = self._guard.pause_after(current.attempts, error)
+        if error is not None and pause is not None:
+            current.retries.append(Retry(current.attempts, pause, error))
+            current.attempts += 1
+            current.seconds += pause
+            return pause
+        current.value, current.error = value, error
+        self._outcomes.append(current)
+        self._current = Outcome()
+        return 0.0
+
+
+def as_stage_error(exc: BaseException) -> StageError:
     """What an adapter raised, as a `StageError`; anything that is none counts as permanent."""
     if isinstance(exc, StageError):
         return exc
@@ -199,19 +239,18 @@ def as_stage_error(exc: Exception) -> StageError:
     return error
 
 
-def _whole(call: BatchCall, items: Sequence[Any], attempt: int, _item: Any, _attempt: int) -> list[Any]:
-    return _results(call, items, attempt)
+def _attempt(call: Callable[[Any, int], Any], item: Any, attempt: int) -> tuple[Any, StageError | None]:
+    try:
+        return call(item, attempt), None
+    except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
+        return None, as_stage_error(exc)
 
 
 def _results(call: BatchCall, items: Sequence[Any], attempt: int) -> list[Any]:
     results = list(call(items, attempt))
     if len(results) != len(items):
         raise PermanentError(f"the adapter answered {len(items)} documents with {len(results)} results")
-    return [as_stage_error(r) if isinstance(r, Exception) else r for r in results]
-
-
-def _nothing(done: int) -> None:
-    return None
+    return [as_stage_error(each) if isinstance(each, Exception) else each for each in results]
 
 
 def _wait(policy: Policy) -> wait_base:
