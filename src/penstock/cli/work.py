@@ -1,7 +1,6 @@
 """Commands that do work: plan, run, submit, retry, delete."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,6 @@ from penstock.cli.settings import settings
 from penstock.errors import UsageError
 
 if TYPE_CHECKING:
-    from penstock.execution.submit import Submission
     from penstock.execution.workspace import Workspace
     from penstock.plan.topology import Topology
 
@@ -96,8 +94,12 @@ def run(
     from penstock.cli.progress import Display
     from penstock.events.relay import relay
     from penstock.execution.removal import prune as prune_documents
+    from penstock.execution.result import run_result
     from penstock.execution.submit import submit as submit_documents
     from penstock.execution.sweep import sweep
+
+    def send_events() -> None:
+        relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
 
     with Display(topology) as display:
         display.say(f"looking for documents in {', '.join(inputs)}")
@@ -111,12 +113,17 @@ def run(
                 from penstock.compiler.launch import Launcher
 
                 launcher = Launcher(workspace, topology, display.stage)
-                report = launcher.run(submission.jobs, display.batch)
+
+                def batch_ended(done: int, total: int) -> None:
+                    display.batch(done, total)
+                    send_events()
+
+                report = launcher.run(submission.jobs, batch_ended)
                 runs, stages = report.runs, report.stages
         finally:
             sweep(workspace)
-            relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
-    result = _result(workspace, topology, submission, stages)
+            send_events()
+    result = run_result(workspace, topology, submission, stages)
     result |= {"runs": runs, "seconds": round(time.perf_counter() - began, 3)}
     result["documents"]["deleted"] = len(deleted)
     if json:
@@ -225,64 +232,3 @@ def _nearest_document(ledger: Any, cx: Any, name: str) -> str | None:
     from penstock.errors import nearest
 
     return nearest(name, ledger.documents.nearest(cx))
-
-
-def _result(
-    workspace: "Workspace", topology: "Topology", submission: "Submission", stages: dict[str, Any]
-) -> dict[str, Any]:
-    from penstock.ledger.status import JobStatus, is_failure
-
-    with workspace.ledger.read() as cx:
-        jobs = workspace.ledger.jobs.get(cx, submission.jobs + submission.failed)
-    failed = [job for job in jobs.values() if is_failure(job.status)]
-    waiting = sum(job.status == JobStatus.WAITING for job in jobs.values())
-    failures = [
-        {
-            "document": job.document,
-            "stage": job.error_stage,
-            "status": job.status,
-            "error_type": job.error_type,
-            "message": job.error_message,
-        }
-        for job in failed
-    ]
-    first = topology.stages[0].name
-    for name, locator in submission.clashes:
-        message = f"`{Path(locator).name}` has the same id as another document of the input, with other content"
-        failures.append(
-            {
-                "document": name,
-                "stage": first,
-                "status": "rejected",
-                "error_type": "DuplicateIdError",
-                "message": message,
-            }
-        )
-    total = submission.total
-    return {
-        "pipeline": topology.pipeline,
-        "version": topology.version,
-        "runs": [],
-        "documents": {
-            "total": total,
-            "done": total - submission.unchanged - len(failures) - waiting,
-            "unchanged": submission.unchanged,
-            "failed": len(failures),
-            "waiting": waiting,
-            "deleted": 0,
-        },
-        "stages": [
-            {
-                "name": stage.name,
-                "type": stage.type,
-                "executed": stages[stage.name].executed if stages else 0,
-                "reused": submission.unchanged + (stages[stage.name].reused if stages else 0),
-                "failed": stages[stage.name].failed if stages else 0,
-                "seconds": round(stages[stage.name].seconds, 3) if stages else 0.0,
-            }
-            for stage in topology.stages
-            if stage.gate is None
-        ],
-        "failures": failures,
-        "seconds": 0.0,
-    }
