@@ -8,9 +8,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer
 from typer.main import get_command
 
 from penstock import errors, registry
@@ -181,11 +181,12 @@ def test_the_schema_that_a_shipped_file_names_is_there() -> None:
         assert (path.parent / named[1]).is_file(), path
 
 
-def _commands() -> dict[str, "typer.core.TyperCommand"]:
-    found = {}
-    groups = [("", get_command(app))]
+def _commands() -> dict[str, Any]:
+    """Every command by its full name."""
+    found: dict[str, Any] = {}
+    groups: list[tuple[str, Any]] = [("", get_command(app))]
     for prefix, group in groups:
-        for name, command in group.commands.items():  # type: ignore[attr-defined]
+        for name, command in group.commands.items():
             full = f"{prefix} {name}".strip()
             if hasattr(command, "commands"):
                 groups.append((full, command))
