@@ -76,8 +76,11 @@ class BatchRun:
             raise LostLeaseError(f"batch `{self.batch}` was taken over by another worker")
 
     def drop_unneeded(self) -> None:
-        """Forget outputs that no open stage takes."""
+        """Forget outputs that no open stage takes, be it past stages that are skipped for some documents."""
         needed = {stage.input for stage in self.stages if stage.name in self.open_stages}
+        for stage in reversed(self.topology.stages):
+            if stage.name in needed and stage.when:
+                needed.add(stage.input)
         for name in set(self.outputs) - needed:
             del self.outputs[name]
 

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from penstock.errors import PermanentError
+from penstock.errors import PermanentError, RejectedError
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ports import PackStore, RawStore
 from penstock.records import AdapterRequest, RawPayload, new_id
@@ -22,11 +22,14 @@ def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
 
 
 def encode(value: Any, contract: Contract) -> bytes:
-    """An output as bytes. Raises `PermanentError` when the adapter gave something else than its contract says."""
-    expected = list if contract.plural else contract.type
-    if not isinstance(value, expected):
-        raise PermanentError(f"the adapter gave `{type(value).__name__}`, not `{_shown(contract)}`")
-    if contract.plural and value and isinstance(value[0], RawPayload):
+    """An output as bytes.
+
+    Raises:
+        PermanentError: the adapter gave something else than its contract says.
+        RejectedError: a plural output is empty.
+    """
+    _check(value, contract)
+    if contract.plural and isinstance(value[0], RawPayload):
         value = [msgspec.structs.replace(payload, content=b"") for payload in value]
     try:
         return _ENCODER.encode(value)
@@ -68,7 +71,7 @@ def read_packs(packs: PackStore, rows: Sequence[ArtifactRow]) -> tuple[dict[str,
     for name, members in by_pack.items():
         try:
             parts = packs.read(name, [(row.start, row.length) for row in members])
-        except (KeyError, OSError):
+        except (KeyError, OSError, ValueError):
             broken += [row.work_key for row in members]
             continue
         for row, data in zip(members, parts, strict=True):
@@ -100,6 +103,21 @@ def request_of(job: Any, content: bytes) -> AdapterRequest:
         metadata=job.metadata,
         content=content,
     )
+
+
+def _check(value: Any, contract: Contract) -> None:
+    if not contract.plural:
+        if not isinstance(value, contract.type):
+            raise PermanentError(f"the adapter gave `{type(value).__name__}`, not `{_shown(contract)}`")
+        return
+    if not isinstance(value, list):
+        raise PermanentError(f"the adapter gave `{type(value).__name__}`, not `{_shown(contract)}`")
+    if not value:
+        raise RejectedError(f"nothing came of it: no `{contract.name}`")
+    (expected,) = get_args(contract.type) or (object,)
+    odd = next((each for each in value if not isinstance(each, expected)), None)
+    if odd is not None:
+        raise PermanentError(f"the adapter gave a list with `{type(odd).__name__}` in it, not `{_shown(contract)}`")
 
 
 def _checksum(data: bytes) -> str:

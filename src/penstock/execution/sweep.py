@@ -1,9 +1,12 @@
 """Sweeping: what no visible version needs any more goes from the stores, after the switch and never before.
 
-Each step can be repeated; whatever is left by a crash is swept by the next call.
+Files go within the transaction that forgets them, and builds before their rows do: whatever a crash interrupts is begun
+again by the next call.
 """
 
 from collections.abc import Sequence
+
+from sqlalchemy import Connection
 
 from penstock.execution.workspace import Workspace
 
@@ -16,56 +19,57 @@ def sweep(workspace: Workspace) -> int:
     swept = 0
     while True:
         with ledger.read() as cx:
-            due = ledger.artifacts.due(cx, _DOCUMENTS)
-        if not due:
-            break
-        packs: set[str] = set()
-        raws: dict[str, set[str]] = {}
+            if not ledger.artifacts.due(cx, 1):
+                break
         with ledger.begin() as cx:
-            ledger.database.exclusive(cx)
-            still = set(ledger.artifacts.due(cx, _DOCUMENTS))
+            due = ledger.artifacts.due(cx, _DOCUMENTS)
+            packs: set[str] = set()
+            raws: dict[str, set[str]] = {}
             for tenant, document in due:
-                if (tenant, document) in still:
-                    emptied, freed = ledger.artifacts.sweep_document(cx, tenant, document)
-                    packs.update(emptied)
-                    raws.setdefault(tenant, set()).update(freed)
-        _remove_packs(workspace, sorted(packs))
-        for tenant, names in raws.items():
-            _remove_raw(workspace, tenant, sorted(names))
+                emptied, freed = ledger.artifacts.sweep_document(cx, tenant, document)
+                packs.update(emptied)
+                raws.setdefault(tenant, set()).update(freed)
+            _remove_packs(workspace, cx, sorted(packs))
+            for tenant, names in raws.items():
+                _remove_raw(workspace, cx, tenant, sorted(names))
         swept += len(due)
-    _remove_builds(workspace)
+    _remove_doomed(workspace)
     return swept
 
 
-def _remove_builds(workspace: Workspace) -> None:
-    ledger, resources = workspace.ledger, workspace.resources
+def remove_builds(workspace: Workspace, builds: Sequence[tuple[str, str, str]]) -> None:
+    """Remove builds (tenant, store, build) from their stores."""
+    resources = workspace.resources
+    by_store: dict[tuple[str, str], list[str]] = {}
+    for tenant, store, build in builds:
+        by_store.setdefault((tenant, store), []).append(build)
+    for (tenant, store), names in by_store.items():
+        if store == "index":
+            resources.lexical.remove(tenant, names)
+            resources.vectors.remove(tenant, names)
+        else:
+            resources.graph.remove(tenant, names)
+
+
+def _remove_doomed(workspace: Workspace) -> None:
+    ledger = workspace.ledger
     while True:
         with ledger.read() as cx:
             doomed = ledger.artifacts.doomed(cx, _DOCUMENTS)
         if not doomed:
             return
-        by_store: dict[tuple[str, str], list[str]] = {}
-        for tenant, store, build in doomed:
-            by_store.setdefault((tenant, store), []).append(build)
-        for (tenant, store), builds in by_store.items():
-            if store == "index":
-                resources.lexical.remove(tenant, builds)
-                resources.vectors.remove(tenant, builds)
-            else:
-                resources.graph.remove(tenant, builds)
+        remove_builds(workspace, doomed)
         with ledger.begin() as cx:
             ledger.artifacts.forget_builds(cx, [build for _, _, build in doomed])
 
 
-def _remove_packs(workspace: Workspace, names: Sequence[str]) -> None:
+def _remove_packs(workspace: Workspace, cx: Connection, names: Sequence[str]) -> None:
     if names:
-        with workspace.ledger.read() as cx:
-            used = workspace.ledger.artifacts.packs_in_use(cx, names)
+        used = workspace.ledger.artifacts.packs_in_use(cx, names)
         workspace.resources.packs.remove(sorted(set(names) - used))
 
 
-def _remove_raw(workspace: Workspace, tenant: str, names: Sequence[str]) -> None:
+def _remove_raw(workspace: Workspace, cx: Connection, tenant: str, names: Sequence[str]) -> None:
     if names:
-        with workspace.ledger.read() as cx:
-            used = workspace.ledger.documents.raw_in_use(cx, tenant, names)
+        used = workspace.ledger.documents.raw_in_use(cx, tenant, names)
         workspace.resources.raw.remove(tenant, sorted(set(names) - used))

@@ -1,0 +1,132 @@
+"""Recording what a stage came to: outputs, stage runs, failures and the facts that tell of them, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from penstock.errors import StageError
+from penstock.events.facts import Fact
+from penstock.execution import outputs
+from penstock.execution.batch import BatchRun
+from penstock.execution.report import StageOutcome
+from penstock.ledger.artifacts import ArtifactRow
+from penstock.ledger.jobs import Failure
+from penstock.plan.topology import PlannedStage
+from penstock.registry import stage_type
+from penstock.resilience.guard import Outcome
+
+
+def record(
+    batch: BatchRun,
+    stage: PlannedStage,
+    outcomes: Mapping[str, Outcome],
+    rows: Sequence[ArtifactRow],
+    result: StageOutcome,
+) -> None:
+    """Record the outcomes of the jobs that are still held; those that failed leave the batch.
+
+    Raises `LostLeaseError` when none is held any more.
+    """
+    ledger = batch.workspace.ledger
+    with ledger.begin() as cx:
+        batch.keep_held(cx)
+        held = {job: outcome for job, outcome in outcomes.items() if job in batch.jobs}
+        failures = {job: _failure(stage, job, each) for job, each in held.items() if each.error is not None}
+        done = {job: outputs.output_count(each.value) for job, each in held.items() if each.error is None}
+        mine = {batch.keys[job][stage.name] for job in done}
+        ledger.artifacts.add(cx, [row for row in rows if row.work_key in mine])
+        runs = [stage_run(batch, stage, job, each, failures.get(job)) for job, each in held.items()]
+        ledger.stage_runs.record(cx, runs)
+        if fields := gate_fields(stage):
+            ledger.jobs.at_stage(cx, list(done), stage.name, **fields)
+        ledger.jobs.fail(cx, list(failures.values()))
+        ledger.dead_letters.add(cx, [(batch.jobs[job], failure) for job, failure in failures.items()])
+        _tell(batch, stage, cx, held, done, failures)
+    result.executed += len(done)
+    result.failed += len(failures)
+    result.retries += sum(len(outcome.retries) for outcome in held.values())
+    result.outputs += sum(done.values())
+    result.durations += [outcome.seconds for outcome in held.values()]
+    for job, failure in failures.items():
+        result.failures.append((batch.jobs.pop(job).document, failure))
+
+
+def stage_run(
+    batch: BatchRun,
+    stage: PlannedStage,
+    job: str,
+    outcome: Outcome | None = None,
+    failure: Failure | None = None,
+) -> dict[str, Any]:
+    """The row of a stage that was executed; without an outcome, of one whose output was there already."""
+    return {
+        "job": job,
+        "stage": stage.name,
+        "status": failure.status if failure else "completed",
+        "attempts": outcome.attempts if outcome else 0,
+        "seconds": round(outcome.seconds, 6) if outcome else 0.0,
+        "reused": outcome is None,
+        "work_key": batch.keys[job][stage.name],
+        "run_id": batch.run_id or None,
+        "error": failure.message if failure else None,
+    }
+
+
+def gate_fields(stage: PlannedStage) -> dict[str, bool]:
+    """The ledger fields that a stage sets when it is done."""
+    return {"pdf_downloaded": True} if stage.type == "DownloadStage" else {}
+
+
+def _tell(
+    batch: BatchRun,
+    stage: PlannedStage,
+    cx: Connection,
+    held: Mapping[str, Outcome],
+    done: Mapping[str, int],
+    failures: Mapping[str, Failure],
+) -> None:
+    told: dict[str, list[Fact]] = {"stage.retrying": [], "stage.completed": [], "stage.failed": [], "job.failed": []}
+    for job, outcome in held.items():
+        member = batch.jobs[job]
+        for retry in outcome.retries:
+            error = {"error_type": type(retry.error).__name__, "error_message": _shown(retry.error)}
+            fields = {"attempt": retry.attempt, "backoff_ms": retry.backoff_seconds * 1000, **error}
+            told["stage.retrying"].append(batch.fact(member, **fields))
+        ending = {"attempt": outcome.attempts, "duration_ms": outcome.seconds * 1000}
+        failure = failures.get(job)
+        if failure is None:
+            told["stage.completed"].append(batch.fact(member, output_count=done[job], **ending))
+        else:
+            error = {"error_type": failure.error_type, "error_message": failure.message}
+            told["stage.failed"].append(batch.fact(member, **ending, **error))
+            told["job.failed"].append(batch.fact(member, detail={"status": failure.status}, **error))
+    for kind, facts in told.items():
+        name, policy = ("", "") if kind == "job.failed" else (stage.name, stage.policy.name)
+        batch.workspace.ledger.outbox.add(cx, *batch.facts(kind, name, policy, facts))
+
+
+def _failure(stage: PlannedStage, job: str, outcome: Outcome) -> Failure:
+    error = outcome.error
+    assert error is not None
+    chain: list[str] = []
+    cause = error.__cause__
+    while cause is not None and len(chain) < 5:
+        chain.append(type(cause).__name__)
+        cause = cause.__cause__
+    foreign = chain[0] if chain and type(error).__name__ == "PermanentError" else type(error).__name__
+    return Failure(
+        job=job,
+        stage=stage.name,
+        status=error.status or stage_type(stage.type).failed_status,
+        error_type=foreign,
+        message=_shown(error),
+        recovery=error.recovery,
+        attempts=outcome.attempts,
+        chain=tuple(chain),
+    )
+
+
+def _shown(error: StageError) -> str:
+    """The message as UTF-8 can hold it: a file name may have bytes that it has no form for."""
+    return error.message.encode("utf-8", "replace").decode()
