@@ -67,19 +67,22 @@ def read_packs(packs: PackStore, rows: Sequence[ArtifactRow]) -> tuple[dict[str,
     for row in rows:
         by_pack.setdefault(row.pack, []).append(row)
     found: dict[str, bytes] = {}
-    broken: list[str] = []
-    for name, members in by_pack.items():
-        try:
-            parts = packs.read(name, [(row.start, row.length) for row in members])
-        except (KeyError, OSError, ValueError):
-            broken += [row.work_key for row in members]
-            continue
-        for row, data in zip(members, parts, strict=True):
-            if _checksum(data) == row.checksum:
-                found[row.work_key] = data
-            else:
-                broken.append(row.work_key)
-    return found, broken
+    for members in by_pack.values():
+        found |= _read_pack(packs, members)
+    return found, [row.work_key for row in rows if row.work_key not in found]
+
+
+def _read_pack(packs: PackStore, members: Sequence[ArtifactRow]) -> dict[str, bytes]:
+    try:
+        parts = packs.read(members[0].pack, [(row.start, row.length) for row in members])
+    except (KeyError, OSError):
+        return {}
+    except ValueError:  # the pack ends too early: what stands before its end is still good
+        if len(members) == 1:
+            return {}
+        return {key: data for row in members for key, data in _read_pack(packs, [row]).items()}
+    pairs = zip(members, parts, strict=True)
+    return {row.work_key: data for row, data in pairs if _checksum(data) == row.checksum}
 
 
 def output_count(value: Any) -> int:
