@@ -21,8 +21,8 @@ LIBRARIES = ("penstock", "dagster", "sqlalchemy", "msgspec", "tantivy", "faiss-c
 NULL_STAGES = """\
 Documents through eight stages that do nothing (ingest, parse, validate, chunk, embed, index, extract, kg), with raw
 store, ledger (SQLite, `synchronous=FULL`), artifacts and events (JSON lines) durable. Loading the libraries and
-creating the home are not counted. `submit` finds, stores and queues; `run` is Dagster and the stages; `relay` sends
-the events."""
+creating the home are not counted. `submit` finds, stores and queues; `run` is Dagster, the stages and
+the sending of events; `end` sweeps."""
 BESIDE = """\
 Chunk (Haystack) → embed (hashing) → index (Tantivy and FAISS), as a pipeline and as a bare loop that calls the same
 functions on the same batches and keeps the raw bytes, in one process:"""
@@ -44,10 +44,10 @@ def through_null_stages(documents: int) -> tuple[str, str]:
         again = measure("null", folder, documents)
     new = first["documents"] - first["unchanged"]
     assert again["unchanged"] == again["documents"] == documents, "the re-run found something to do"
-    seconds = first["submit"] + first["run"] + first["relay"]
-    phases = " | ".join(f"{first[each]:.2f}" for each in ("submit", "run", "relay"))
+    seconds = first["submit"] + first["run"] + first["end"]
+    phases = " | ".join(f"{first[each]:.2f}" for each in ("submit", "run", "end"))
     row = f"| {documents:,} | {new / seconds:,.0f} | {1000 * seconds / new:.2f} | {phases} | {first['peak_mb']:.0f} |"
-    each = 1000 * (again["submit"] + again["relay"]) / documents
+    each = 1000 * (again["submit"] + again["end"]) / documents
     return row, f"| {documents:,} | {each:.3f} | {again['submit']:.2f} | {again['peak_mb']:.0f} |"
 
 
@@ -55,7 +55,7 @@ def beside_a_loop() -> str:
     """Chunk → hash-embed → index as a pipeline, and as a bare loop over the same functions."""
     with TemporaryDirectory(prefix="penstock-benchmark-") as folder:
         found = measure("bare", folder, BESIDE_A_LOOP)
-    pipeline = found["submit"] + found["run"] + found["relay"]
+    pipeline = found["submit"] + found["run"] + found["end"]
     return (
         f"| {BESIDE_A_LOOP:,} | {BESIDE_A_LOOP / found['loop']:,.0f} | {BESIDE_A_LOOP / pipeline:,.0f} "
         f"| {100 * found['loop'] / pipeline:.0f} % | {1000 * (pipeline - found['loop']) / BESIDE_A_LOOP:.2f} |"
@@ -79,7 +79,8 @@ def machine() -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return (
-        f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GB; {platform.system()}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GB, a load of {os.getloadavg()[0]:.1f} by others at the start; "
+        f"{platform.system()}, Python {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}, {libraries}"
     )
 
@@ -94,7 +95,7 @@ def report(sizes: list[int]) -> str:
         "",
         NULL_STAGES,
         "",
-        "| documents | documents/s | ms a document | submit s | run s | relay s | peak MB |",
+        "| documents | documents/s | ms a document | submit s | run s | end s | peak MB |",
         "|--:|--:|--:|--:|--:|--:|--:|",
         *(first for first, _ in rows),
         "",

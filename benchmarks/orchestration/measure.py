@@ -57,14 +57,18 @@ def run(home: Path, config: Path, pipeline: str, target: str) -> dict[str, float
     marks = [time.perf_counter()]
     submission = submit(workspace, topology, [target], tenant="default")
     marks.append(time.perf_counter())
-    Launcher(workspace, topology).run(submission.jobs)
+    Launcher(workspace, topology).run(submission.jobs, lambda done, total: _send_events(workspace))
     marks.append(time.perf_counter())
     sweep(workspace)
-    relay(workspace.ledger, workspace.resources.events)
+    _send_events(workspace)
     marks.append(time.perf_counter())
     workspace.close()
-    phases = dict(zip(("submit", "run", "relay"), (b - a for a, b in pairwise(marks)), strict=True))
+    phases = dict(zip(("submit", "run", "end"), (b - a for a, b in pairwise(marks)), strict=True))
     return phases | {"documents": submission.total, "unchanged": submission.unchanged}
+
+
+def _send_events(workspace: Workspace) -> None:
+    relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
 
 
 def null(folder: Path, documents: int) -> dict[str, Any]:
