@@ -16,7 +16,7 @@ from penstock.execution.workspace import Workspace
 from penstock.plan.load import load_topology
 from penstock.plan.profiles import load_profile
 
-CONFIG = Path(__file__).parents[2] / "config"
+CONFIG = Path(__file__).parents[1] / "config"
 PAPERS = {
     "aspirin.md": "# Aspirin after a heart attack\n\n## Background\n\nAspirin lowers the risk of a second heart attack "
     "in adults with hypertension.\n\n## Methods\n\nWe gave 100 mg a day to 240 people for two years.\n",
