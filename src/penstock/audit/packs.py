@@ -1,6 +1,6 @@
 """Stage outputs in packs: readable, and the bytes that were written."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from penstock.audit.findings import StoreFindings
 from penstock.execution.outputs import read_packs
@@ -14,27 +14,12 @@ _ROWS = 2000
 def check_artifacts(rows: Iterable[ArtifactRow], packs: PackStore, findings: StoreFindings) -> None:
     """Every output that the ledger has: found where its bytes are there and have the right checksum, else missing."""
     for part in _parts(rows):
-        stored = read_rows(packs, part)
+        stored, _ = read_packs(packs, part)
         findings.count.expected += len(part)
         findings.count.found += len(stored)
         for row in part:
             if row.work_key not in stored:
                 findings.add("missing", f"{row.work_key} in pack {row.pack}")
-
-
-def read_rows(packs: PackStore, rows: Sequence[ArtifactRow]) -> dict[str, bytes]:
-    """The outputs by work key, of those that can be read."""
-    try:
-        return read_packs(packs, rows)[0]
-    except ValueError:  # a pack ends too early: what stands before its end is still good
-        return dict(each for row in rows for each in _read_row(packs, row))
-
-
-def _read_row(packs: PackStore, row: ArtifactRow) -> Iterable[tuple[str, bytes]]:
-    try:
-        return read_packs(packs, [row])[0].items()
-    except ValueError:
-        return ()
 
 
 def _parts(rows: Iterable[ArtifactRow]) -> Iterator[list[ArtifactRow]]:

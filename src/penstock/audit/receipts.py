@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from sqlalchemy import Connection, select
 
-from penstock.audit.packs import read_rows
+from penstock.execution.outputs import read_packs
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.tables import artifacts, builds, documents
 from penstock.ports import PackStore
@@ -42,7 +42,7 @@ def active_builds(
     rows = iter(cx.execute(query))
     while part := list(islice(rows, _AT_ONCE)):
         known = {row.active: _artifact(row) for row in part if row.work_key is not None}
-        stored = read_rows(packs, list(known.values()))
+        stored, _ = read_packs(packs, list(known.values()))
         for row in part:
             content = stored.get(row.work_key) if row.work_key is not None else None
             yield ActiveBuild(row.active, row.document, _decoded(decoder, content))
