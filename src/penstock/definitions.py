@@ -1,8 +1,8 @@
 """The Dagster code location: `dagster dev -m penstock.definitions`, or `penstock up`.
 
-Home, config folder and profile come from `PENSTOCK_HOME`, `PENSTOCK_CONFIG` and `PENSTOCK_PROFILE`. A pipeline file that
-is not sound is left out and logged; the others are there. Versions that are no longer in the YAML are there for as long as
-jobs of theirs are in flight.
+Home, config folder and profile come from `PENSTOCK_HOME`, `PENSTOCK_CONFIG` and `PENSTOCK_PROFILE`. A pipeline file
+that is not sound is left out and logged; the others are there. Versions that are no longer in the YAML are there for
+as long as jobs of theirs are in flight.
 """
 
 import logging
