@@ -1,0 +1,276 @@
+"""One stage over one batch: what is executed, reused, skipped, failed; and what of it is recorded."""
+
+from typing import Any
+
+import pytest
+from tests.unit.execution.scene import (
+    FULL,
+    GATED,
+    INGEST,
+    PARSE,
+    Scene,
+    counts,
+    pipeline,
+    run_batch,
+    stage,
+)
+
+from penstock.errors import (
+    MissingDependencyError,
+    PermanentError,
+    RejectedError,
+    TransientError,
+    UnavailableError,
+)
+from penstock.execution.retry import retry
+from penstock.execution.runner import run_stage
+from penstock.plan.topology import Policy
+
+THREE = {"a": "aspirin", "b": "bread", "c": "cocoa"}
+
+
+def failing(error: Exception, *names: str) -> Any:
+    """Fails for these documents, and does as usual for the others."""
+
+    def answer(ctx: Any, value: Any) -> None:
+        if not names or ctx.doc_id in {f"file:{name}.txt" for name in names}:
+            raise error
+
+    return answer
+
+
+def test_every_document_goes_through_every_stage_once(scene: Scene, toys: Any) -> None:
+    scene.write(**THREE)
+    assert counts(scene.run()) == {"ingest": (3, 0, 0), "parse": (3, 0, 0), "chunk": (3, 0, 0)}
+    assert sorted(toys.calls) == sorted((s, f"file:{n}.txt", 1) for s in ("ingest", "parse", "chunk") for n in THREE)
+    assert scene.statuses() == dict.fromkeys(THREE, "completed")
+    assert scene.document("a").active_hash == scene.job("a").content_hash
+
+
+def test_a_document_that_fails_leaves_the_others_alone(scene: Scene, toys: Any) -> None:
+    scene.write(**THREE)
+    toys.on["parse"] = failing(RejectedError("no text"), "b")
+    outcomes = scene.run()
+    assert counts(outcomes) == {"ingest": (3, 0, 0), "parse": (2, 0, 1), "chunk": (2, 0, 0)}
+    assert [(name, failure.message) for name, failure in outcomes["parse"].failures] == [("file:b.txt", "no text")]
+    assert scene.statuses() == {"a": "completed", "b": "parse_failed", "c": "completed"}
+    failed = scene.job("b")
+    assert (failed.error_type, failed.error_message, failed.error_stage, failed.error_recovery) == (
+        "RejectedError",
+        "no text",
+        "parse",
+        "rejected",
+    )
+    with scene.ledger.read() as cx:
+        assert scene.ledger.dead_letters.open_count(cx) == 1
+    run = scene.stage_runs("b")["parse"]
+    assert (run["status"], run["error"], run["attempts"], run["run_id"]) == ("parse_failed", "no text", 1, "run-1")
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (ValueError("odd"), ("parse_failed", "ValueError", "ValueError: odd", "permanent")),
+        (PermanentError("no"), ("parse_failed", "PermanentError", "no", "permanent")),
+        (
+            UnavailableError("no GPU", status="gpu_unavailable"),
+            ("gpu_unavailable", "UnavailableError", "no GPU", "unavailable"),
+        ),
+        (RejectedError("bad name \udcff"), ("parse_failed", "RejectedError", "bad name ?", "rejected")),
+    ],
+)
+def test_a_failure_is_recorded_by_what_it_is(scene: Scene, toys: Any, error: Exception, shown: tuple[str, ...]) -> None:
+    scene.write(a="x")
+    toys.on["parse"] = failing(error)
+    scene.run()
+    job = scene.job("a")
+    assert (job.status, job.error_type, job.error_message, job.error_recovery) == shown
+    (event,) = [each for each in scene.events() if each["type"] == "toy.stage.failed"]
+    assert (event["data"]["error_type"], event["data"]["error_message"]) == shown[1:3]
+
+
+def test_retries_are_counted_and_told(scene: Scene, toys: Any) -> None:
+    scene.write(a="x", b="y")
+    policy = Policy(name="nagging", max_attempts=3)
+    flaky = pipeline(INGEST, stage("parse", "Parse", "ingest", policy=policy))
+
+    def twice(ctx: Any, value: Any) -> None:
+        if ctx.doc_id == "file:a.txt" and ctx.attempt < 3:
+            raise TransientError("busy")
+
+    toys.on["parse"] = twice
+    outcomes = scene.run(flaky)
+    assert (outcomes["parse"].executed, outcomes["parse"].retries) == (2, 2)
+    assert [run["attempts"] for run in (scene.stage_runs(name)["parse"] for name in "ab")] == [3, 1]
+    told = [each["data"] for each in scene.events() if each["type"] == "toy.stage.retrying"]
+    assert [(each["attempt_number"], each["policy_name"], each["error_message"]) for each in told] == [
+        (1, "nagging", "busy"),
+        (2, "nagging", "busy"),
+    ]
+    (ended,) = [
+        each["data"]
+        for each in scene.events()
+        if (each["subject"], each["type"]) == ("file:a.txt", "toy.stage.completed") and each["data"]["stage"] == "parse"
+    ]
+    assert (ended["attempt_number"], ended["retry_count"], ended["output_count"]) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("stage_name", "answer", "message"),
+    [
+        ("parse", ["no document"], "the adapter gave `list`, not `Document`"),
+        ("chunk", ("not", "a", "list"), "the adapter gave `tuple`, not `list[Chunk]`"),
+        ("chunk", ["text"], "the adapter gave a list with `str` in it, not `list[Chunk]`"),
+        ("chunk", [], "nothing came of it: no `Chunk`"),
+    ],
+)
+def test_an_output_that_is_not_what_the_contract_says_is_never_stored(
+    scene: Scene, toys: Any, stage_name: str, answer: Any, message: str
+) -> None:
+    scene.write(a="x", b="y")
+    toys.on[stage_name] = lambda ctx, value: answer if ctx.doc_id == "file:a.txt" else None
+    assert counts(scene.run())[stage_name] == (1, 0, 1)
+    assert (scene.job("a").status, scene.job("a").error_message) == (f"{stage_name}_failed", message)
+    assert scene.job("b").status == "completed"
+
+
+def test_an_output_that_cannot_be_encoded_fails_its_document(scene: Scene, toys: Any) -> None:
+    scene.write(a="x")
+    toys.on["parse"] = lambda ctx, value: toys.document_of(value[0], "\ud800")
+    scene.run()
+    assert (scene.job("a").error_message or "").startswith("`Document` cannot be stored: 'utf-8' codec can't encode")
+
+
+def test_every_execution_tells_its_start_and_its_end_once(scene: Scene, toys: Any) -> None:
+    scene.write(**THREE)
+    toys.on["parse"] = failing(RejectedError("no text"), "b")
+    scene.run()
+    done = [(kind, each) for each in ("ingest", "parse", "chunk") for kind in ("stage.started", "stage.completed")]
+    assert scene.told("a") == [*done, ("job.completed", "")]
+    assert scene.told("b") == [*done[:3], ("stage.failed", "parse"), ("job.failed", "")]
+    ids = [each["id"] for each in scene.events()]
+    assert len(ids) == len(set(ids))
+
+
+# ── what is there already ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_an_earlier_version_of_the_pipeline_made_is_taken_over(scene: Scene, toys: Any) -> None:
+    scene.write(**THREE)
+    scene.run()
+    toys.calls.clear()
+    changed = pipeline(INGEST, PARSE, stage("chunk", "Chunk", "parse", settings={"note": "smaller"}))
+    assert counts(scene.run(changed)) == {"ingest": (0, 3, 0), "parse": (0, 3, 0), "chunk": (3, 0, 0)}
+    assert {each[0] for each in toys.calls} == {"chunk"}
+    runs = scene.stage_runs("a")
+    assert [(runs[name]["reused"], runs[name]["attempts"]) for name in ("parse", "chunk")] == [(True, 0), (False, 1)]
+    started = [pair for pair in scene.told("a", "stage.started") if pair[1] == "parse"]
+    assert len(started) == 1, "taking over is no execution"
+
+
+def test_a_job_that_is_resumed_keeps_what_it_did_itself(scene: Scene, toys: Any) -> None:
+    scene.write(a="x", b="y")
+    scene.submit()
+    with scene.batch() as batch:
+        run_batch(batch, stop_before="chunk")
+    before = scene.stage_runs("a")
+    assert counts(scene.go_on()) == {"ingest": (0, 2, 0), "parse": (0, 2, 0), "chunk": (2, 0, 0)}
+    after = scene.stage_runs("a")
+    assert {name: after[name] for name in before} == before
+    assert scene.job("a").lease_token == 2
+
+
+def test_a_stage_that_failed_is_executed_again_when_the_job_is_retried(scene: Scene, toys: Any) -> None:
+    scene.write(a="x")
+    toys.on["parse"] = failing(PermanentError("no"))
+    scene.run()
+    toys.on.clear()
+    assert [job.document for job in retry(scene.workspace, [])] == ["file:a.txt"]
+    assert counts(scene.go_on()) == {"ingest": (0, 1, 0), "parse": (1, 0, 0), "chunk": (1, 0, 0)}
+    runs = scene.stage_runs("a")
+    assert [(runs[name]["status"], runs[name]["error"]) for name in ("ingest", "parse")] == [("completed", None)] * 2
+    job = scene.job("a")
+    assert (job.status, job.error_type) == ("completed", None)
+    with scene.ledger.read() as cx:
+        assert scene.ledger.dead_letters.open_count(cx) == 0
+
+
+# ── adapters ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_batch_form_takes_as_many_as_it_says_at_a_time(scene: Scene, toys: Any) -> None:
+    scene.write(**THREE)
+    progress: list[tuple[str, int, int]] = []
+    topology = pipeline(INGEST, stage("parse", "Parse", "ingest", uses="together"))
+    scene.submit(topology)
+    with scene.batch(topology, progress=lambda *told: progress.append(told)) as batch:
+        assert counts(run_batch(batch))["parse"] == (3, 0, 0)
+    assert progress == [("ingest", 1, 3), ("ingest", 2, 3), ("ingest", 3, 3), ("parse", 2, 3), ("parse", 3, 3)]
+
+
+def test_an_error_in_the_batch_form_is_that_of_the_call(scene: Scene, toys: Any) -> None:
+    scene.write(**THREE)
+    toys.on["parse"] = failing(RejectedError("no text"), "c")
+    topology = pipeline(INGEST, stage("parse", "Parse", "ingest", uses="together"))
+    assert counts(scene.run(topology))["parse"] == (2, 0, 1)
+
+
+def test_a_stage_is_told_for_whom_it_works(scene: Scene, toys: Any) -> None:
+    scene.write(a="x")
+    seen: list[Any] = []
+    toys.on["graph_words"] = lambda ctx, value: seen.append(ctx)
+    scene.run(pipeline(INGEST, PARSE, stage("graph_words", "Extract", "parse"), name="who", version="7"))
+    (ctx,) = seen
+    job = scene.job("a")
+    assert (
+        ctx.tenant_id,
+        ctx.doc_id,
+        ctx.job_id,
+        ctx.correlation_id,
+        ctx.pipeline,
+        ctx.pipeline_version,
+        ctx.stage,
+    ) == (
+        "default",
+        "file:a.txt",
+        job.job,
+        job.correlation_id,
+        "who",
+        "7",
+        "graph_words",
+    )
+    assert (ctx.attempt, ctx.build) == (1, "")
+
+
+def test_a_part_that_is_not_there_fails_the_documents_by_its_name(scene: Scene, toys: Any) -> None:
+    scene.write(a="x", b="y")
+    outcomes = scene.run(pipeline(stage("ingest", "Ingest", uses="unbuildable")))
+    assert counts(outcomes) == {"ingest": (0, 0, 2)}
+    assert scene.statuses() == {"a": "gpu_unavailable", "b": "gpu_unavailable"}
+
+
+def test_a_package_that_is_not_installed_stops_the_run_and_fails_no_document(scene: Scene, toys: Any) -> None:
+    scene.write(a="x")
+    with pytest.raises(MissingDependencyError, match="needs the package `penstock_no_such_package`"):
+        scene.run(pipeline(stage("ingest", "Ingest", uses="uninstalled")))
+    assert scene.job("a").status == "queued"
+    assert scene.events() == [], "nothing was begun"
+
+
+def test_what_a_download_brings_is_noted_in_the_ledger(scene: Scene, toys: Any) -> None:
+    scene.write(a="x")
+    scene.run(GATED)
+    assert scene.job("a").status == "waiting"
+    assert scene.told("a", "job.waiting") == [("job.waiting", "gate")]
+
+
+def test_no_output_is_kept_in_memory_longer_than_a_stage_needs_it(scene: Scene, toys: Any) -> None:
+    scene.write(a="x")
+    scene.submit(FULL)
+    kept: list[list[str]] = []
+    toys.on.update(dict.fromkeys(("chunk", "embed", "index", "extract"), lambda ctx, value: None))
+    with scene.batch(FULL) as batch:
+        for each in batch.stages:
+            run_stage(batch, each)
+            kept.append(sorted(batch.outputs))
+    assert kept == [["ingest"], ["parse"], ["chunk", "parse"], ["embed", "parse"], ["parse"], ["extract"], []]
