@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from penstock.errors import MissingDependencyError, PenstockError
 
 STAGE_TYPE_GROUP = "penstock.stage_types"
-RESERVED_TYPES = frozenset({"Gate"})
+STORES = ("index", "graph")
+"""The stores that a document's version owns builds in; the output of any other stage type is an artifact."""
 
 
 class AdapterError(PenstockError):
@@ -80,6 +81,8 @@ def stage_type(name: str) -> StageType:
     found = _load(_groups()[STAGE_TYPE_GROUP][name])
     if not isinstance(found, StageType):
         raise AdapterError(f"entry point `{name}` of `{STAGE_TYPE_GROUP}` is no `penstock.registry.StageType`")
+    if found.store not in (None, *STORES):
+        raise AdapterError(f"stage type `{name}` names a store that is not there: `{found.store}`; there are {STORES}")
     if found.name != name:
         raise AdapterError(f"stage type `{found.name}` is registered under another name: `{name}`")
     return found

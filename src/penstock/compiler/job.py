@@ -11,8 +11,10 @@ from typing import Any
 
 from dagster import (
     DependencyDefinition,
+    Field,
     GraphDefinition,
     In,
+    InitLoggerContext,
     JobDefinition,
     LoggerDefinition,
     MetadataValue,
@@ -50,13 +52,13 @@ def op_name(stage: str) -> str:
     return stage.replace("-", "_").replace(".", "_")
 
 
-def run_config(batch: str = "") -> dict[str, Any]:
+def run_config(batch: str = "", console: str = "ERROR") -> dict[str, Any]:
     """The run config of a job: the batch it takes, and a console that says only what went wrong.
 
     Dagster uses a job's loggers only where the run config names them.
     """
     resources = {"resources": {RESOURCE: {"config": {"batch": batch}}}} if batch else {}
-    return {"loggers": {"console": {}}, **resources}
+    return {"loggers": {"console": {"config": {"level": console}}}, **resources}
 
 
 def gate_before(topology: Topology, segment: int) -> PlannedStage | None:
@@ -179,10 +181,14 @@ def _stage_table(topology: Topology, segment: int) -> str:
     return "\n".join(["| stage | type | adapter | policy | input from |", "|---|---|---|---|---|", *rows])
 
 
-def _quiet(_context: Any) -> logging.Logger:
+def _console(context: InitLoggerContext) -> logging.Logger:
     logger = logging.getLogger("penstock.dagster")
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(context.logger_config["level"])
     return logger
 
 
-quiet_console = LoggerDefinition(_quiet, description="Warnings and errors only; progress is Penstock's own.")
+quiet_console = LoggerDefinition(
+    _console,
+    config_schema={"level": Field(str, default_value="ERROR")},
+    description="What goes to the console of the process; progress and reports are Penstock's own.",
+)

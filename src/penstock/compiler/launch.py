@@ -1,5 +1,6 @@
 """Running now: queued jobs of a submission go through Dagster in this process, batch by batch, until each has ended."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ class Launcher:
         result = job.execute_in_process(
             instance=instance,  # type: ignore[arg-type]
             run_id=run_id,
-            run_config=run_config(),
+            run_config=run_config(console="ERROR" if os.environ.get("PENSTOCK_DEBUG") else "CRITICAL"),
             resources={RESOURCE: session},
             tags={BATCH_TAG: batch.batch},
             raise_on_error=False,

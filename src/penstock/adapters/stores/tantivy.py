@@ -29,7 +29,7 @@ class TantivySettings(BaseModel):
 
     stemming: Literal["english", "german", "french", "spanish", "italian", "portuguese", "dutch", "none"] = "english"
     """The language whose stop words are left out and whose words are cut to their stems."""
-    title_boost: float = Field(default=2.0, ge=0)
+    title_boost: float = Field(default=0.5, ge=0)
     """What a match in the title counts, where one in the text counts 1."""
     headings_boost: float = Field(default=1.0, ge=0)
     """What a match in the headings above the chunk counts."""
