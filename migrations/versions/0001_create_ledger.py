@@ -214,10 +214,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job", name=op.f("pk_jobs")),
     )
     op.create_index("ix_jobs_batch", "jobs", ["batch"])
-    op.create_index(
-        "ix_jobs_in_flight", "jobs", ["status", "created_at"], **_where("status IN ('queued', 'running', 'waiting')")
-    )
-    op.create_index("ix_jobs_pipeline_status", "jobs", ["pipeline", "status"])
+    op.create_index("ix_jobs_queued", "jobs", ["status", "created_at", "job"], **_where("status = 'queued'"))
+    op.create_index("ix_jobs_status_pipeline", "jobs", ["status", "pipeline"])
     op.create_index("ix_jobs_tenant_document_pipeline", "jobs", ["tenant", "document", "pipeline", "generation"])
     op.create_index(
         "uq_jobs_queued_document_pipeline",

@@ -100,8 +100,8 @@ class JobRows:
 
     def counts(self, cx: Connection) -> list[tuple[str, str, int]]:
         """(pipeline, status, number of jobs)."""
-        query = select(jobs.c.pipeline, jobs.c.status, func.count()).group_by(jobs.c.pipeline, jobs.c.status)
-        return list(cx.execute(query.order_by(jobs.c.pipeline, jobs.c.status)))
+        query = select(jobs.c.pipeline, jobs.c.status, func.count()).group_by(jobs.c.status, jobs.c.pipeline)
+        return sorted(cx.execute(query))
 
     def waiting(self, cx: Connection) -> list[tuple[str, str, int, float]]:
         """(pipeline, gate, number of jobs, seconds that the oldest has waited)."""

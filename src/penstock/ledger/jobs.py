@@ -101,7 +101,9 @@ class Jobs(JobRows):
         parts = [true()] if ids is None else [jobs.c.job.in_(part) for part in slices(ids)]
         claimed: list[Job] = []
         for part in parts:
-            free = select(jobs.c.job).where(*where, part).order_by(jobs.c.created_at, jobs.c.job).correlate(None)
+            free = select(jobs.c.job).where(*where, part).correlate(None)
+            if batch is None:  # the order leads to an index that would be read past all that other batches hold
+                free = free.order_by(jobs.c.created_at, jobs.c.job)
             taken = cx.execute(
                 update(jobs)
                 .where(jobs.c.job.in_(free.limit(limit - len(claimed))))

@@ -148,14 +148,9 @@ jobs = Table(
     sized("lease_owner", 40),
 )
 Index("ix_jobs_tenant_document_pipeline", jobs.c.tenant, jobs.c.document, jobs.c.pipeline, jobs.c.generation)
-Index("ix_jobs_pipeline_status", jobs.c.pipeline, jobs.c.status)
+Index("ix_jobs_status_pipeline", jobs.c.status, jobs.c.pipeline)
 Index("ix_jobs_batch", jobs.c.batch)
-Index(
-    "ix_jobs_in_flight",
-    jobs.c.status,
-    jobs.c.created_at,
-    **where(jobs.c.status.in_(["queued", "running", "waiting"])),
-)
+Index("ix_jobs_queued", jobs.c.status, jobs.c.created_at, jobs.c.job, **where(jobs.c.status == "queued"))
 Index(
     "uq_jobs_running_document",
     jobs.c.tenant,
