@@ -121,7 +121,8 @@ def kind_of(name: str, content: bytes) -> str:
     try:
         text = decode(content)
     except RejectedError as exc:
-        raise refused(exc.message.removeprefix("content: ").partition(";")[0]) from exc
+        reason = exc.message.removeprefix("content: ").partition(";")[0]
+        raise refused(f"what is {reason}" if reason.startswith("not ") else reason) from exc
     return _BY_SUFFIX.get(suffix) or _kind_of_text(text, content, suffix)
 
 

@@ -83,7 +83,7 @@ def test_the_kind_is_told_from_name_and_content(
         ("a.docx", b"PK\x03\x04\x00", "a ZIP archive (or an Office document)"),
         ("a.jsonl.gz", b"\x1f\x8b\x08", "a gzip archive"),
         ("a.rtf", b"{\\rtf1 x}", "an RTF document"),
-        ("a.txt", bytes(range(256)) * 9, "not text in UTF-8 (byte 128)"),
+        ("a.txt", bytes(range(256)) * 9, "what is not text in UTF-8 (byte 128)"),
         ("a.bin", b"\x00\x01\x02" * 30, "binary data"),
         ("a.xml", b"<clinical_study/>", "XML with root `clinical_study`"),
         ("a.xml", b"words", "XML without a root element"),
