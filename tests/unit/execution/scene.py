@@ -65,7 +65,7 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
         self.documents = folder / "documents"
-        self.documents.mkdir()
+        self.documents.mkdir(exist_ok=True)
         profile = ProfileSpec(name="toys", batch=BatchSpec(documents=50))
         self.workspace = Workspace(self.home, folder / "config", profile)
         self.ledger = self.workspace.ledger
