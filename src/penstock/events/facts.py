@@ -1,6 +1,10 @@
 """Facts: what happened, as the outbox keeps it. One batch of facts is one row there, and one event a document later."""
 
+from typing import Any
+
 import msgspec
+
+from penstock.ledger.jobs import Job
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):
@@ -30,6 +34,11 @@ class FactBatch(msgspec.Struct, frozen=True, array_like=True):
     policy: str
     run_id: str
     facts: tuple[Fact, ...]
+
+
+def fact_of(job: Job, **fields: Any) -> Fact:
+    """A fact about the document of a job."""
+    return Fact(job.job, job.tenant, job.document, job.correlation_id, job.lease_token, **fields)
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -1,12 +1,12 @@
 """A batch: ledger jobs on their way through one segment of a pipeline, held under a lease by this process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection
 
 from penstock.errors import LostLeaseError, UsageError
-from penstock.events.facts import Fact, FactBatch, encode
+from penstock.events.facts import Fact, FactBatch, encode, fact_of
 from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.submit import keys_of
 from penstock.execution.workspace import Workspace
@@ -19,6 +19,8 @@ from penstock.registry import stage_type
 
 CLAIMS = 20
 """A job that was claimed this often without an end has taken its runs down with it; it is set aside."""
+
+_WORN_OUT = "WornOutError"
 
 
 class BatchRun:
@@ -62,10 +64,6 @@ class BatchRun:
         batch = FactBatch(kind, self.topology.pipeline, self.topology.version, stage, policy, self.run_id, tuple(facts))
         return encode(batch), len(facts)
 
-    def fact(self, job: Job, **fields: object) -> Fact:
-        made = Fact(job.job, job.tenant, job.document, job.correlation_id, job.lease_token)
-        return msgspec.structs.replace(made, **fields) if fields else made
-
     def keep_held(self, cx: Connection) -> None:
         """Let go of the jobs that another worker has taken over."""
         tokens = {job.job: job.lease_token for job in self.jobs.values()}
@@ -97,7 +95,7 @@ class BatchRun:
             else:
                 self._complete(cx)
                 kind = "job.completed"
-            facts = [self.fact(job) for job in self.jobs.values()]
+            facts = [fact_of(job) for job in self.jobs.values()]
             ledger.outbox.add(cx, *self.facts(kind, gate.name if gate else "", "", facts))
             ledger.batches.ended(cx, self.batch)
 
@@ -139,7 +137,7 @@ def claim_batch(
     with ledger.begin() as cx:
         digest = topology.digest
         jobs = ledger.jobs.claim(cx, worker.id, digest, segment, ids=ids, batch=batch, limit=limit)
-        jobs = _without_worn_out(workspace, cx, jobs)
+        jobs = _without_worn_out(workspace, cx, topology, jobs)
         if not jobs:
             return None
         if batch is None:
@@ -162,23 +160,37 @@ def claim_batch(
     return BatchRun(workspace, worker, topology, segment, batch, jobs, run_id, progress)
 
 
-def _without_worn_out(workspace: Workspace, cx: Connection, jobs: Sequence[Job]) -> list[Job]:
-    worn = [job for job in jobs if job.lease_token > CLAIMS]
+def _without_worn_out(workspace: Workspace, cx: Connection, topology: Topology, jobs: Sequence[Job]) -> list[Job]:
+    """End the jobs that have been claimed too often without an end; returns the others."""
+    ledger = workspace.ledger
+    ended = ledger.dead_letters.ends(cx, [job.job for job in jobs if job.lease_token > CLAIMS])
+    worn = [job for job in jobs if job.lease_token - _claims_with_an_end(job, ended.get(job.job, {})) > CLAIMS]
     failures = [
         Failure(
             job=job.job,
-            stage=job.current_stage or "",
+            stage=job.current_stage or topology.segment(job.segment)[0].name,
             status="stage_failed",
-            error_type="WornOutError",
+            error_type=_WORN_OUT,
             message=f"given up after {CLAIMS} runs that ended before the document did",
             recovery="permanent",
             attempts=CLAIMS,
         )
         for job in worn
     ]
-    workspace.ledger.jobs.fail(cx, failures)
-    workspace.ledger.dead_letters.add(cx, list(zip(worn, failures, strict=True)))
-    return [job for job in jobs if job.lease_token <= CLAIMS]
+    ledger.jobs.fail(cx, failures)
+    ledger.dead_letters.add(cx, list(zip(worn, failures, strict=True)))
+    facts = tuple(
+        fact_of(job, error_type=each.error_type, error_message=each.message, detail={"status": each.status})
+        for job, each in zip(worn, failures, strict=True)
+    )
+    told = FactBatch("job.failed", topology.pipeline, topology.version, "", "", "", facts)
+    ledger.outbox.add(cx, encode(told), len(facts))
+    return [job for job in jobs if job not in worn]
+
+
+def _claims_with_an_end(job: Job, ends: Mapping[str, int]) -> int:
+    """How many claims came to a gate, a failure, or were forgiven when the job was retried after it was given up."""
+    return job.segment + sum(ends.values()) + ends.get(_WORN_OUT, 0) * CLAIMS
 
 
 def stages_from(topology: Topology, name: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from penstock.errors import StageError
-from penstock.events.facts import Fact
+from penstock.events.facts import Fact, fact_of
 from penstock.execution import outputs
 from penstock.execution.batch import BatchRun
 from penstock.execution.report import StageOutcome
@@ -92,15 +92,15 @@ def _tell(
         for retry in outcome.retries:
             error = {"error_type": type(retry.error).__name__, "error_message": _shown(retry.error)}
             fields = {"attempt": retry.attempt, "backoff_ms": retry.backoff_seconds * 1000, **error}
-            told["stage.retrying"].append(batch.fact(member, **fields))
+            told["stage.retrying"].append(fact_of(member, **fields))
         ending = {"attempt": outcome.attempts, "duration_ms": outcome.seconds * 1000}
         failure = failures.get(job)
         if failure is None:
-            told["stage.completed"].append(batch.fact(member, output_count=done[job], **ending))
+            told["stage.completed"].append(fact_of(member, output_count=done[job], **ending))
         else:
             error = {"error_type": failure.error_type, "error_message": failure.message}
-            told["stage.failed"].append(batch.fact(member, **ending, **error))
-            told["job.failed"].append(batch.fact(member, detail={"status": failure.status}, **error))
+            told["stage.failed"].append(fact_of(member, **ending, **error))
+            told["job.failed"].append(fact_of(member, detail={"status": failure.status}, **error))
     for kind, facts in told.items():
         name, policy = ("", "") if kind == "job.failed" else (stage.name, stage.policy.name)
         batch.workspace.ledger.outbox.add(cx, *batch.facts(kind, name, policy, facts))

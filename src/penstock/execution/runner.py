@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from penstock.errors import StageError
+from penstock.events.facts import fact_of
 from penstock.execution import outputs
 from penstock.execution.batch import BatchRun
 from penstock.execution.inputs import inputs_of
@@ -113,7 +114,7 @@ def _announce(
         if kind.store:
             members = [batch.jobs[job] for job in jobs]
             ledger.artifacts.begin_builds(cx, [_build_row(batch, stage, kind, job, builds[job.job]) for job in members])
-        facts = [batch.fact(batch.jobs[job]) for job in jobs]
+        facts = [fact_of(batch.jobs[job]) for job in jobs]
         ledger.outbox.add(cx, *batch.facts("stage.started", stage.name, stage.policy.name, facts))
     return jobs
 

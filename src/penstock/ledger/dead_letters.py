@@ -48,6 +48,17 @@ class DeadLetters:
     def resolve_document(self, cx: Connection, tenant: str, document: str, resolution: str) -> None:
         self._close(cx, resolution, dead_letters.c.tenant == tenant, dead_letters.c.document == document)
 
+    def ends(self, cx: Connection, jobs: Sequence[str]) -> dict[str, dict[str, int]]:
+        """How often each job has failed, by type of error, whether the entry is closed or not."""
+        found: dict[str, dict[str, int]] = {}
+        for part in slices(jobs):
+            query = select(dead_letters.c.job, dead_letters.c.error_type, func.count()).where(
+                dead_letters.c.job.in_(part)
+            )
+            for job, error, count in cx.execute(query.group_by(dead_letters.c.job, dead_letters.c.error_type)):
+                found.setdefault(job, {})[error] = count
+        return found
+
     def open_count(self, cx: Connection) -> int:
         return cx.execute(select(func.count()).where(dead_letters.c.resolved_at.is_(None))).scalar_one()
 
