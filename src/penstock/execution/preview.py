@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from penstock.execution.discovery import Found, find
 from penstock.execution.removal import gone, removable
-from penstock.execution.submit import Decision, Found, decide, find, keys_of
+from penstock.execution.submit import Decision, decide, keys_of
 from penstock.execution.workspace import Workspace
 from penstock.ledger.ledger import Ledger
 from penstock.plan.topology import Topology, stage_names
@@ -33,7 +34,7 @@ def preview(
     counts: Counter[str] = Counter()
     result = Preview()
     seen: dict[str, str] = {}
-    for part in find(workspace, targets, source):
+    for part in find(workspace.resources, targets, source):
         fresh = [found for found in part if found.item.document_id not in seen]
         seen.update({found.item.document_id: found.content_hash for found in fresh})
         _preview_part(ledger, topology, tenant, fresh, counts, result)

@@ -1,11 +1,10 @@
 """What a run came to, as one JSON value: documents by end state, what each stage did, failures with their reasons."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from penstock.execution.report import StageOutcome
-from penstock.execution.submit import Submission
+from penstock.execution.submit import Refusal, Submission
 from penstock.execution.workspace import Workspace
 from penstock.ledger.database import slices
 from penstock.ledger.status import JobStatus, is_failure
@@ -21,7 +20,7 @@ def run_result(
         stages: what each stage did in this process; empty where nothing was to be done.
     """
     waiting, failures = _ends(workspace, [*submission.jobs, *submission.failed])
-    failures += [_clash(topology, name, locator) for name, locator in submission.clashes]
+    failures += [_refused(topology, each) for each in submission.refused]
     total = submission.total
     return {
         "pipeline": topology.pipeline,
@@ -70,12 +69,11 @@ def _ends(workspace: Workspace, jobs: list[str]) -> tuple[int, list[dict[str, An
     return waiting, failures
 
 
-def _clash(topology: Topology, document: str, locator: str) -> dict[str, Any]:
-    message = f"`{Path(locator).name}` has the same id as another document of the input, with other content"
+def _refused(topology: Topology, refusal: Refusal) -> dict[str, Any]:
     return {
-        "document": document,
+        "document": refusal.document,
         "stage": topology.stages[0].name,
         "status": "rejected",
-        "error_type": "DuplicateIdError",
-        "message": message,
+        "error_type": refusal.error_type,
+        "message": refusal.message,
     }

@@ -7,26 +7,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import Connection
 
-from penstock.errors import PenstockError, RejectedError
-from penstock.execution.discovery import discover, origin_of
+from penstock.events.facts import FactBatch, encode, fact_of
+from penstock.execution.discovery import Found, find
 from penstock.execution.workspace import Workspace
-from penstock.ledger.documents import DocumentRow
+from penstock.ledger.documents import DocumentRow, is_name
 from penstock.ledger.jobs import Failure, Job
 from penstock.ledger.ledger import Ledger
 from penstock.ledger.status import LIVE, JobStatus
 from penstock.plan.topology import Topology, root_key, work_keys
-from penstock.records import SourceItem, content_name, new_id
+from penstock.records import SourceItem, new_id
 
 RETRIED_BY_ITSELF = frozenset({"transient", "timeout", "unavailable"})
 """Failures that a later run tries again without being told: the cause lay outside the document."""
-
-_DOCUMENTS = 256
-_BYTES = 32 << 20
 
 
 class Decision(Enum):
@@ -43,16 +40,12 @@ class Decision(Enum):
 _STORED = (Decision.NEW, Decision.CHANGED, Decision.RETRY)
 
 
-class Found(msgspec.Struct, kw_only=True):
-    """A document as it was found: its bytes, or why they could not be read."""
+class Refusal(NamedTuple):
+    """A document that was found and cannot become a job."""
 
-    item: SourceItem
-    origin: str
-    content: bytes
-    content_hash: str
-    size: int
-    kind_hint: str
-    error: PenstockError | None = None
+    document: str
+    error_type: str
+    message: str
 
 
 @dataclass
@@ -63,26 +56,9 @@ class Submission:
     unchanged: int = 0
     jobs: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    clashes: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
     duplicates: int = 0
     seen: set[str] = field(default_factory=set)
-
-
-def find(workspace: Workspace, targets: Sequence[str], source: str = "") -> Iterator[list[Found]]:
-    """The documents of the inputs, read and hashed, in parts of bounded size."""
-    part: list[Found] = []
-    size = 0
-    for target in targets:
-        origin = origin_of(target)
-        for item in discover(workspace.resources, target):
-            found = _read(item, origin, source)
-            part.append(found)
-            size += found.size
-            if len(part) >= _DOCUMENTS or size >= _BYTES:
-                yield part
-                part, size = [], 0
-    if part:
-        yield part
 
 
 def decide(found: Found, head: Job | None, row: DocumentRow | None, topology: Topology) -> Decision:
@@ -115,10 +91,10 @@ def submit(
     hashes: dict[str, str] = {}
     with ledger.begin() as cx:
         ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
-    for part in find(workspace, targets, source):
+    for part in find(workspace.resources, targets, source):
         fresh = list(_without_doubles(part, hashes, submission))
         _submit_part(workspace, topology, tenant, fresh, submission)
-    submission.total += len(submission.clashes)
+    submission.total += len(submission.refused)
     submission.seen = set(hashes)
     return submission
 
@@ -187,14 +163,17 @@ def _queue(
     rows = {found.item.document_id: _row(found, tenant, topology, generations) for found in part}
     ledger.jobs.add(cx, list(rows.values()))
     submission.jobs += [rows[found.item.document_id]["job"] for found in readable]
-    broken = [found for found in part if found.error is not None]
+    broken = [rows[found.item.document_id]["job"] for found in part if found.error is not None]
     if broken:
-        made = ledger.jobs.get(cx, [rows[found.item.document_id]["job"] for found in broken])
-        ledger.dead_letters.add(
-            cx,
-            [(made[rows[f.item.document_id]["job"]], _unreadable(rows[f.item.document_id], topology)) for f in broken],
+        made = list(ledger.jobs.get(cx, broken).values())
+        ledger.dead_letters.add(cx, [(job, _unreadable(job)) for job in made])
+        facts = tuple(
+            fact_of(job, error_type=job.error_type, error_message=job.error_message, detail={"status": job.status})
+            for job in made
         )
-        submission.failed += made
+        told = FactBatch("job.failed", topology.pipeline, topology.version, "", "", "", facts)
+        ledger.outbox.add(cx, encode(told), len(facts))
+        submission.failed += broken
 
 
 def _row(found: Found, tenant: str, topology: Topology, generations: Mapping[str, int]) -> dict[str, Any]:
@@ -228,14 +207,14 @@ def _row(found: Found, tenant: str, topology: Topology, generations: Mapping[str
     return row
 
 
-def _unreadable(row: Mapping[str, Any], topology: Topology) -> Failure:
+def _unreadable(job: Job) -> Failure:
     return Failure(
-        job=str(row["job"]),
-        stage=topology.stages[0].name,
-        status="ingest_failed",
-        error_type=str(row["error_type"]),
-        message=str(row["error_message"]),
-        recovery="rejected",
+        job=job.job,
+        stage=job.error_stage or "",
+        status=job.status,
+        error_type=job.error_type or "",
+        message=job.error_message or "",
+        recovery=job.error_recovery or "",
         attempts=1,
     )
 
@@ -250,33 +229,18 @@ def keys_of(
     return work_keys(topology, root_key(tenant, document, content_hash, hint), facts)
 
 
-def _read(item: SourceItem, origin: str, source: str) -> Found:
-    kind = source or item.kind_hint
-    try:
-        content = item.read()
-    except (OSError, PenstockError) as exc:
-        error = exc if isinstance(exc, PenstockError) else RejectedError(f"cannot be read: {exc.strerror or exc}")
-        return Found(
-            item=item,
-            origin=origin,
-            content=b"",
-            content_hash=content_name(error.message.encode()),
-            size=0,
-            kind_hint=kind,
-            error=error,
-        )
-    return Found(
-        item=item, origin=origin, content=content, content_hash=content_name(content), size=len(content), kind_hint=kind
-    )
-
-
 def _without_doubles(part: Iterable[Found], hashes: dict[str, str], submission: Submission) -> Iterator[Found]:
     for found in part:
         name = found.item.document_id
-        if name not in hashes:
+        if not is_name(name):
+            message = "the id is blank, too long or has control characters; at most 512 printable ones would be right"
+            submission.refused.append(Refusal(ascii(name)[1:-1], "UnusableIdError", message))
+        elif name not in hashes:
             hashes[name] = found.content_hash
             yield found
         elif hashes[name] == found.content_hash:
             submission.duplicates += 1
         else:
-            submission.clashes.append((name, found.item.locator))
+            file = Path(found.item.locator).name
+            message = f"`{file}` has the same id as another document of the input, with other content"
+            submission.refused.append(Refusal(name, "DuplicateIdError", message))

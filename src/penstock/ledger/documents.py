@@ -37,6 +37,7 @@ class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
 STORES = ("graph", "index")
 """The stores whose visible build a document names."""
 
+_LONGEST = 512
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NAMED = and_(documents.c.tenant == bindparam("in_tenant"), documents.c.document == bindparam("in_document"))
 _OWNER = and_(documents.c.tenant == versions.c.tenant, documents.c.document == versions.c.document)
@@ -260,6 +261,11 @@ def _fill(writes: frozenset[str]) -> Update:
         )
         .values({column.name: func.coalesce(column, bindparam(f"in_{store}")) for store, column in columns.items()})
     )
+
+
+def is_name(name: str) -> bool:
+    """Whether any ledger can hold a document of that id."""
+    return bool(name.strip()) and len(name) <= _LONGEST and not _UNSTORABLE.search(name)
 
 
 def _check_name(name: str) -> None:
