@@ -18,6 +18,26 @@ compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 
+# Dagster's SQLite storage with connections that stay open; for PostgreSQL, see Dagster's guide to `dagster.yaml`.
+run_storage:
+  module: penstock.compiler.storage
+  class: RunHistory
+  config:
+    folder:
+      env: DAGSTER_HOME
+event_log_storage:
+  module: penstock.compiler.storage
+  class: EventHistory
+  config:
+    folder:
+      env: DAGSTER_HOME
+schedule_storage:
+  module: dagster._core.storage.schedules
+  class: SqliteScheduleStorage
+  config:
+    base_dir:
+      env: DAGSTER_HOME
+
 run_coordinator:
   module: dagster._core.run_coordinator.queued_run_coordinator
   class: QueuedRunCoordinator
@@ -57,5 +77,6 @@ def prepare(home: Path) -> Path:
 
 def open_instance(folder: Path) -> DagsterInstance:
     """The Dagster instance of a prepared folder."""
+    os.environ["DAGSTER_HOME"] = str(folder)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
     return DagsterInstance.from_config(str(folder))

@@ -1,0 +1,91 @@
+"""Dagster's SQLite storage with connections that stay open.
+
+Dagster's own opens a connection for every event that it stores and closes it again, which costs more than most stages
+do; these keep the connections of the runs last used. The tables, the files and everything else are Dagster's. What is
+kept here is history for the UI; what must not be lost is in the ledger, so `synchronous=NORMAL` will do.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as db
+from dagster import StringSource
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._serdes import ConfigurableClassData
+
+_OPEN = 4
+_TIMEOUT_SECONDS = 30
+
+
+class EventHistory(SqliteEventLogStorage):
+    """Event logs, a file a run, below `history/runs` of the folder."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, db.Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def config_type(cls) -> Any:
+        return {"folder": StringSource}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        return cls(str(_history(config_value) / "runs"), inst_data)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[db.Connection]:
+        with self._db_lock:
+            engine = self._engines.pop(shard, None)
+            if engine is None:
+                engine = _engine(self.conn_string_for_shard(shard))
+                self._initdb(engine)
+            self._engines[shard] = engine
+            while len(self._engines) > _OPEN:
+                self._engines.popitem(last=False)[1].dispose()
+            with engine.connect() as connection, connection.begin():
+                yield connection
+
+    def dispose(self) -> None:
+        while self._engines:
+            self._engines.popitem()[1].dispose()
+        super().dispose()
+
+
+class RunHistory(SqliteRunStorage):
+    """Runs and their tags, in `history/runs.db` of the folder."""
+
+    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engine = _engine(conn_string)
+        super().__init__(conn_string, inst_data)
+
+    @classmethod
+    def config_type(cls) -> Any:
+        return {"folder": StringSource}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        return cls.from_local(str(_history(config_value)), inst_data)
+
+    @contextmanager
+    def connect(self) -> Iterator[db.Connection]:
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def dispose(self) -> None:
+        self._engine.dispose()
+        super().dispose()
+
+
+def _history(config: Mapping[str, str]) -> Path:
+    return Path(config["folder"]) / "history"
+
+
+def _engine(url: str) -> db.Engine:
+    arguments = {"timeout": _TIMEOUT_SECONDS, "check_same_thread": False}
+    engine = db.create_engine(url, connect_args=arguments)
+    db.event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous=normal"))
+    return engine
