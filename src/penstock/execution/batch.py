@@ -88,14 +88,14 @@ class BatchRun:
         gate = self.topology.gate_after(self.segment)
         with ledger.begin() as cx:
             self.keep_held(cx)
-            ids = list(self.jobs)
+            ended = list(self.jobs)
             if gate is not None:
-                ledger.jobs.wait(cx, ids, gate.name, self.segment + 1)
+                ended = ledger.jobs.wait(cx, ended, gate.name, self.segment + 1)
                 kind = "job.waiting"
             else:
                 self._complete(cx)
                 kind = "job.completed"
-            facts = [fact_of(job) for job in self.jobs.values()]
+            facts = [fact_of(self.jobs[job]) for job in ended]
             ledger.outbox.add(cx, *self.facts(kind, gate.name if gate else "", "", facts))
             ledger.batches.ended(cx, self.batch)
 
