@@ -95,7 +95,7 @@ class ProfileSpec(SpecModel):
 def _laid_over(child: Any, parent: Any) -> Any:
     if isinstance(child, dict):
         return parent | child
-    if isinstance(child, Binding) or not isinstance(child, SpecModel):
+    if isinstance(child, Binding | EnvRef) or not isinstance(child, SpecModel):
         return child
     changed = {field: _laid_over(getattr(child, field), getattr(parent, field)) for field in child.model_fields_set}
     return parent.model_copy(update=changed)

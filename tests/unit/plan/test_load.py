@@ -13,6 +13,7 @@ from penstock.plan.profiles import load_profile
 from penstock.plan.topology import Policy
 from penstock.spec.problems import render
 from penstock.spec.profile import BatchSpec, Binding, StoresSpec
+from penstock.spec.secrets import EnvRef
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "config"
@@ -176,6 +177,11 @@ def test_a_profile_changes_what_it_says_of_the_one_that_it_extends(config: Path)
     german = Binding.model_validate({"uses": "tantivy", "with": {"stemming": "german"}})
     assert profile.stores == StoresSpec(lexical=german)
     assert parent.stages == load_profile(config, "local").stages | {"EmbedStage": Binding(uses="hashing")}
+
+
+def test_a_profile_names_a_ledger_that_the_one_it_extends_does_not(config: Path) -> None:
+    (config / "profiles" / "server.yaml").write_text("name: server\nextends: tiny\nledger: {url: {env: LEDGER}}\n")
+    assert load_profile(config, "server").ledger.url == EnvRef(env="LEDGER")
 
 
 def test_profiles_that_extend_each_other_end(config: Path) -> None:
