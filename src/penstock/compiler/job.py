@@ -29,6 +29,7 @@ from dagster import (
     mem_io_manager,
 )
 
+from penstock.compiler.lost_runs import DIGEST_TAG
 from penstock.compiler.metadata import stage_metadata
 from penstock.compiler.session import RESOURCE, Session
 from penstock.plan.topology import PlannedStage, Topology
@@ -120,7 +121,7 @@ def _op(kind: str, has_input: bool) -> OpDefinition:
             context.log.info("%d documents wait at `%s`", waiting, stage)
             yield Output({"waiting": waiting}, "manifest", metadata={"waiting": MetadataValue.int(waiting)})
             return
-        outcome = session.run(_declared_name(session, stage), context.run_id)
+        outcome = session.run(_declared_name(session, stage))
         summary = "%s: %d executed, %d reused, %d failed in %.1f s"
         context.log.info(summary, stage, outcome.executed, outcome.reused, outcome.failed, outcome.seconds)
         batch = session.batch
@@ -162,7 +163,7 @@ def _job_tags(topology: Topology, segment: int) -> dict[str, str]:
     return {
         "penstock/pipeline": topology.pipeline,
         "penstock/version": topology.version,
-        "penstock/digest": topology.digest,
+        DIGEST_TAG: topology.digest,
         "penstock/segment": str(segment),
     }
 

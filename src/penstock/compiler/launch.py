@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from dagster import DagsterInstance
+
 from penstock.compiler.instance import open_instance, prepare
 from penstock.compiler.job import compile_job, run_config
 from penstock.compiler.session import BATCH_TAG, RESOURCE, Session
 from penstock.errors import PenstockError
 from penstock.execution.batch import BatchRun, claim_batch
-from penstock.execution.planning import open_gates
+from penstock.execution.planning import batch_of, open_gates
 from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.workspace import Workspace
-from penstock.ledger.jobs import Job, slices
+from penstock.ledger.database import slices
 from penstock.ledger.status import JobStatus
 from penstock.ledger.workers import Worker
 from penstock.plan.topology import Topology, stage_names
@@ -28,7 +30,6 @@ class RunReport:
 
     runs: list[str] = field(default_factory=list)
     stages: dict[str, StageOutcome] = field(default_factory=dict)
-    crashed: list[str] = field(default_factory=list)
 
 
 class Launcher:
@@ -55,10 +56,11 @@ class Launcher:
             left = dict.fromkeys(jobs)
             while left:
                 ledger.recover()
-                open_gates(self.workspace, {self.topology.digest})
+                open_gates(self.workspace)
                 batch = self._claim(worker, left)
                 if batch is not None:
                     self._execute(batch, instance)
+                    open_gates(self.workspace)  # of a gate that need not wait, as when a download sets its field
                     self._strike(left, list(batch.keys))
                 elif left:
                     time.sleep(_POLL_SECONDS)
@@ -67,38 +69,45 @@ class Launcher:
 
     def _claim(self, worker: Worker, left: dict[str, None]) -> BatchRun | None:
         """The next batch of what is left; jobs that have ended, by whoever's hand, are struck off on the way."""
-        limits = self.workspace.profile.batch
+        ledger = self.workspace.ledger
         for part in slices(list(left)):
-            found = self._strike(left, part)
-            queued = [found[job] for job in part if found[job].status == JobStatus.QUEUED]
+            queued = self._strike(left, part)
             if not queued:
                 continue
-            digest, segment = queued[0].topology, queued[0].segment
-            same = [job for job in queued if (job.topology, job.segment) == (digest, segment)]
-            ids = _bounded(same, limits.documents, limits.megabytes << 20)
-            topology = self.topology if digest == self.topology.digest else self.workspace.topology(digest)
+            with ledger.read() as cx:
+                found = ledger.jobs.get(cx, queued)
+            digest, segment = found[queued[0]].topology, found[queued[0]].segment
+            same = [found[job] for job in queued if (found[job].topology, found[job].segment) == (digest, segment)]
+            ids = batch_of(same, self.workspace.profile.batch)
             batch = claim_batch(
-                self.workspace, worker, topology, segment, ids=ids, limit=len(ids), progress=self.progress
+                self.workspace,
+                worker,
+                self.topology if digest == self.topology.digest else self.workspace.topology(digest),
+                segment,
+                ids=ids,
+                limit=len(ids),
+                run_id=str(uuid4()),
+                progress=self.progress,
             )
             if batch is not None:
                 return batch
         return None
 
-    def _strike(self, left: dict[str, None], ids: Sequence[str]) -> dict[str, Job]:
+    def _strike(self, left: dict[str, None], ids: Sequence[str]) -> list[str]:
+        """Forget the jobs that have ended or wait at a gate; returns those that are queued."""
         with self.workspace.ledger.read() as cx:
-            found = self.workspace.ledger.jobs.get(cx, ids)
-        for job in found.values():
-            if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
-                left.pop(job.job, None)
-        return found
+            statuses = self.workspace.ledger.jobs.statuses(cx, ids)
+        for job, status in statuses.items():
+            if status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+                left.pop(job, None)
+        return [job for job in ids if statuses[job] == JobStatus.QUEUED]
 
-    def _execute(self, batch: BatchRun, instance: object) -> None:
+    def _execute(self, batch: BatchRun, instance: DagsterInstance) -> None:
         job = compile_job(batch.topology, batch.segment)
         session = Session(batch)
-        run_id = str(uuid4())
         result = job.execute_in_process(
-            instance=instance,  # type: ignore[arg-type]
-            run_id=run_id,
+            instance=instance,
+            run_id=batch.run_id,
             run_config=run_config(console="ERROR" if os.environ.get("PENSTOCK_DEBUG") else "CRITICAL"),
             resources={RESOURCE: session},
             tags={BATCH_TAG: batch.batch},
@@ -108,6 +117,8 @@ class Launcher:
         for outcome in session.outcomes:
             if outcome.stage in self.report.stages:
                 self.report.stages[outcome.stage].add(outcome)
+        if session.error is not None:
+            raise session.error
         if not result.success:
             failed = [event for event in result.all_events if event.is_step_failure]
             error = failed[0].step_failure_data.error if failed else None
@@ -116,14 +127,3 @@ class Launcher:
                 f"Dagster run `{result.run_id}` of batch `{batch.batch}` broke off: {shown}",
                 hint="penstock run … again finishes what is unfinished; PENSTOCK_DEBUG=1 shows more",
             )
-
-
-def _bounded(jobs: Sequence[Job], documents: int, size: int) -> list[str]:
-    chosen: list[str] = []
-    total = 0
-    for job in jobs[:documents]:
-        total += job.size
-        if chosen and total > size:
-            break
-        chosen.append(job.job)
-    return chosen

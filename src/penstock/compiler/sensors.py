@@ -1,6 +1,7 @@
 """Sensors: what the ledger wants done becomes Dagster runs. They decide nothing themselves (`execution.planning`)."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
 
 from dagster import (
     DagsterInstance,
@@ -14,6 +15,7 @@ from dagster import (
 )
 
 from penstock.compiler.job import run_config
+from penstock.compiler.lost_runs import end_lost_runs
 from penstock.compiler.session import BATCH_TAG
 from penstock.execution.planning import plan_batches, run_key
 from penstock.execution.workspace import Workspace
@@ -49,11 +51,10 @@ def _sensor(
     gated: bool,
 ) -> SensorDefinition:
     def evaluate(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
-        workspace = open_workspace()
-        try:
+        with closing(open_workspace()) as workspace:
+            workspace.ledger.recover()
+            end_lost_runs(context.instance, workspace)
             batches = plan_batches(workspace, gated, lambda key: _ended(context.instance, key))
-        finally:
-            workspace.close()
         unknown = 0
         for batch in batches:
             job = names.get((batch.topology, batch.segment))

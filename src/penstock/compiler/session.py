@@ -1,11 +1,11 @@
 """What the ops of one Dagster run share: the batch that the run takes through its segment, held under a lease."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from dagster import Field, InitResourceContext, ResourceDefinition
 
-from penstock.errors import LostLeaseError
+from penstock.errors import LostLeaseError, PenstockError
 from penstock.events.relay import relay
 from penstock.execution.batch import BatchRun, claim_batch
 from penstock.execution.report import StageOutcome
@@ -25,18 +25,21 @@ class Session:
         self.batch = batch
         self.outcomes: list[StageOutcome] = []
         self.lost = False
+        self.error: PenstockError | None = None
 
-    def run(self, stage: str, run_id: str) -> StageOutcome:
+    def run(self, stage: str) -> StageOutcome:
         """Take the batch through a stage. A batch that another worker has taken over is left to it."""
         planned = self.batch.topology.stage(stage) if self.batch else None
         if self.batch is None or planned is None or self.lost:
             return StageOutcome(stage, planned.type if planned else "")
-        self.batch.run_id = run_id
         try:
             outcome = run_stage(self.batch, planned)
         except LostLeaseError:
             self.lost = True
             return StageOutcome(stage, planned.type)
+        except PenstockError as exc:
+            self.error = exc
+            raise
         self.outcomes += [outcome, *self.batch.recomputed]
         self.batch.recomputed.clear()
         return outcome
@@ -56,26 +59,24 @@ def session_resource(open_workspace: Callable[[], Workspace], topology: Topology
     @contextmanager
     def open_session(context: InitResourceContext) -> Iterator[Session]:
         workspace = open_workspace()
-        ledger = workspace.ledger
-        ledger.recover()
-        profile = workspace.profile
-        with ledger.worker(profile.lease_seconds) as worker:
-            run_id = context.run_id or ""
-            with ledger.begin() as cx:
-                ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
-            batch = claim_batch(
-                workspace,
-                worker,
-                topology,
-                segment,
-                batch=context.resource_config["batch"] or None,
-                run_id=run_id,
-                limit=profile.batch.documents,
-            )
-            yield Session(batch)
-        sweep(workspace)
-        relay(ledger, workspace.resources.events, profile.events.type_prefix)
-        workspace.close()
+        ledger, profile = workspace.ledger, workspace.profile
+        with closing(workspace):
+            ledger.recover()
+            with ledger.worker(profile.lease_seconds) as worker:
+                with ledger.begin() as cx:
+                    ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
+                batch = claim_batch(
+                    workspace,
+                    worker,
+                    topology,
+                    segment,
+                    batch=context.resource_config["batch"] or None,
+                    run_id=context.run.run_id if context.run else "",
+                    limit=profile.batch.documents,
+                )
+                yield Session(batch)
+            sweep(workspace)
+            relay(ledger, workspace.resources.events, profile.events.type_prefix)
 
     return ResourceDefinition(
         open_session,

@@ -4,13 +4,15 @@ Called by as many sensors and daemons as there are, at once, and again after any
 in one transaction, and a batch keeps the run key under which it was first asked for until that run has ended.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from penstock.execution.workspace import Workspace
 from penstock.ledger.batches import Batch
+from penstock.ledger.jobs import Job
 from penstock.plan.topology import Topology
 from penstock.records import new_id
+from penstock.spec.profile import BatchSpec
 
 _JOBS = 5_000
 
@@ -30,33 +32,43 @@ def plan_batches(workspace: Workspace, gated: bool, ended: Callable[[str], bool]
         ledger.batches.close_empty(cx)
         ledger.batches.drop_stale(cx)
         rows = ledger.batches.unbatched(cx, _JOBS, gated=gated)
-        size = workspace.profile.batch.documents
+        jobs = ledger.jobs.get(cx, [row[3] for row in rows])
         # `sorted` is stable and looks at the first three only, so that within a group the oldest job stays first
         for (pipeline, topology, segment), members in groupby(sorted(rows, key=_group), key=_group):
-            ids = [row[3] for row in members]
-            for first in range(0, len(ids), size):
-                part = ids[first : first + size]
-                ledger.batches.add(
-                    cx,
-                    Batch(
-                        batch=new_id(),
-                        pipeline=pipeline,
-                        topology=topology,
-                        segment=segment,
-                        generation=0,
-                        status="planned",
-                        size=len(part),
-                    ),
-                    part,
+            left = [jobs[row[3]] for row in members]
+            while left:
+                part = batch_of(left, workspace.profile.batch)
+                left = left[len(part) :]
+                planned = Batch(
+                    batch=new_id(),
+                    pipeline=pipeline,
+                    topology=topology,
+                    segment=segment,
+                    generation=0,
+                    status="planned",
+                    size=len(part),
                 )
-        planned = [batch for batch in ledger.batches.planned(cx) if (batch.segment > 0) == gated]
-    lost = [batch for batch in planned if ended(run_key(batch))]
+                ledger.batches.add(cx, planned, part)
+        wanted = [batch for batch in ledger.batches.planned(cx) if (batch.segment > 0) == gated]
+    lost = [batch for batch in wanted if ended(run_key(batch))]
     if lost:
         with ledger.begin() as cx:
             for each in lost:
                 ledger.batches.raise_generation(cx, each.batch, each.generation)
-            planned = [batch for batch in ledger.batches.planned(cx) if (batch.segment > 0) == gated]
-    return planned
+            wanted = [batch for batch in ledger.batches.planned(cx) if (batch.segment > 0) == gated]
+    return wanted
+
+
+def batch_of(jobs: Sequence[Job], limits: BatchSpec) -> list[str]:
+    """The first jobs, as many as one batch takes; at least one."""
+    chosen: list[str] = []
+    size = 0
+    for job in jobs[: limits.documents]:
+        size += job.size
+        if chosen and size > limits.megabytes << 20:
+            break
+        chosen.append(job.job)
+    return chosen
 
 
 def _group(row: tuple[str, str, int, str]) -> tuple[str, str, int]:
@@ -68,15 +80,13 @@ def run_key(batch: Batch) -> str:
     return f"{batch.batch}:{batch.generation}"
 
 
-def open_gates(workspace: Workspace, digests: Collection[str] | None = None) -> int:
-    """Queue the jobs whose gate's condition holds, of these pipeline versions or of all; returns how many."""
+def open_gates(workspace: Workspace) -> int:
+    """Queue the jobs whose gate's condition holds; returns how many."""
     ledger = workspace.ledger
     with ledger.read() as cx:
         versions = [Topology.decode(text) for text in ledger.topologies_in_flight(cx)]
     opened = 0
     for topology in versions:
-        if digests is not None and topology.digest not in digests:
-            continue
         for stage in topology.stages:
             if stage.gate is not None:
                 with ledger.begin() as cx:

@@ -77,6 +77,12 @@ class Batches:
         query = select(*_COLUMNS).where(batches.c.status == "planned", batches.c.batch.in_(waiting))
         return [Batch(**row._mapping) for row in cx.execute(query.order_by(batches.c.created_at))]
 
+    def working(self, cx: Connection) -> set[str]:
+        """The runs that hold running jobs."""
+        running = select(jobs.c.batch).where(jobs.c.status == JobStatus.RUNNING, jobs.c.batch.is_not(None)).distinct()
+        query = select(batches.c.run_id).where(batches.c.run_id.is_not(None), batches.c.batch.in_(running))
+        return set(cx.execute(query).scalars())
+
     def raise_generation(self, cx: Connection, batch: str, generation: int) -> None:
         """Ask for a new run of a batch whose run ended before it began; only where that is its generation still."""
         mine = (batches.c.batch == batch, batches.c.status == "planned", batches.c.generation == generation)
