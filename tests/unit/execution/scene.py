@@ -19,7 +19,7 @@ from penstock.spec.profile import BatchSpec, ProfileSpec
 
 PLUGIN = Path(__file__).parent / "plugin"
 TENANT = "default"
-QUICK = Policy(name="quick", max_attempts=3, timeout_seconds=20)
+QUICK = Policy(name="quick", max_attempts=3, timeout_seconds=20.0)
 
 Stage = Callable[..., PlannedStage]
 
