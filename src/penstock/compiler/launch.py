@@ -3,15 +3,17 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from dagster import DagsterInstance
+from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from penstock.compiler.instance import open_instance, prepare
 from penstock.compiler.job import compile_job, run_config
 from penstock.compiler.session import BATCH_TAG, RESOURCE, Session
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, StageError
 from penstock.execution.batch import BatchRun, claim_batch
 from penstock.execution.planning import batch_of, open_gates
 from penstock.execution.report import Progress, StageOutcome, no_progress
@@ -49,7 +51,8 @@ class Launcher:
             return self.report
         for stage in self.topology.stages:
             if stage.gate is None:
-                self.workspace.adapter(stage)  # what is not installed is told before anything starts
+                with suppress(StageError):  # this one is for the documents
+                    self.workspace.adapter(stage)  # what is not installed is told before anything starts
         ledger = self.workspace.ledger
         folder = prepare(self.workspace.home)
         with open_instance(folder) as instance, ledger.worker(self.workspace.profile.lease_seconds) as worker:
@@ -117,13 +120,21 @@ class Launcher:
         for outcome in session.outcomes:
             if outcome.stage in self.report.stages:
                 self.report.stages[outcome.stage].add(outcome)
-        if session.error is not None:
-            raise session.error
         if not result.success:
-            failed = [event for event in result.all_events if event.is_step_failure]
-            error = failed[0].step_failure_data.error if failed else None
-            shown = (error.cause or error).message.strip().splitlines()[0] if error else "no reason recorded"
-            raise PenstockError(
-                f"Dagster run `{result.run_id}` of batch `{batch.batch}` broke off: {shown}",
-                hint="penstock run … again finishes what is unfinished; PENSTOCK_DEBUG=1 shows more",
-            )
+            raise _reason(result, session, batch)
+
+
+def _reason(result: ExecuteInProcessResult, session: Session, batch: BatchRun) -> BaseException:
+    """Why a run broke off: the error itself where it is ours, the user's interrupt as such."""
+    canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
+    if canceled or isinstance(session.error, DagsterExecutionInterruptedError):
+        return KeyboardInterrupt()
+    if isinstance(session.error, PenstockError):
+        return session.error
+    failed = [event for event in result.all_events if event.is_step_failure]
+    error = failed[0].step_failure_data.error if failed else None
+    shown = (error.cause or error).message.strip().splitlines()[0] if error else "no reason recorded"
+    return PenstockError(
+        f"Dagster run `{result.run_id}` of batch `{batch.batch}` broke off: {shown}",
+        hint="penstock run … again finishes what is unfinished; PENSTOCK_DEBUG=1 shows more",
+    )

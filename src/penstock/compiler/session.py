@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 from dagster import Field, InitResourceContext, ResourceDefinition
 
-from penstock.errors import LostLeaseError, PenstockError
+from penstock.errors import LostLeaseError
 from penstock.events.relay import relay
 from penstock.execution.batch import BatchRun, claim_batch
 from penstock.execution.report import StageOutcome
@@ -19,13 +19,13 @@ BATCH_TAG = "penstock/batch"
 
 
 class Session:
-    """A batch and the outcomes of its stages so far."""
+    """A batch and the outcomes of its stages so far; `error` is what broke the run off."""
 
     def __init__(self, batch: BatchRun | None) -> None:
         self.batch = batch
         self.outcomes: list[StageOutcome] = []
         self.lost = False
-        self.error: PenstockError | None = None
+        self.error: BaseException | None = None
 
     def run(self, stage: str) -> StageOutcome:
         """Take the batch through a stage. A batch that another worker has taken over is left to it."""
@@ -37,7 +37,7 @@ class Session:
         except LostLeaseError:
             self.lost = True
             return StageOutcome(stage, planned.type)
-        except PenstockError as exc:
+        except BaseException as exc:
             self.error = exc
             raise
         self.outcomes += [outcome, *self.batch.recomputed]
