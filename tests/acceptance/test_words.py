@@ -106,3 +106,11 @@ def test_every_command_explains_itself_with_an_example(penstock: Penstock) -> No
     for command in ("validate", "plan", "run", "submit", "status", "show", "events", "retry", "delete", "search"):
         answer = penstock(command, "--help").ok()
         assert f"Example: penstock {command}" in " ".join(answer.out.replace("│", " ").split()), command
+
+
+def test_a_source_that_nothing_reads_is_refused_before_anything_is_stored(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_text("# A note\n\nOf one line.\n")
+    answer = penstock("run", "auto", "--input", tmp_path / "note.md", "--source", "markdwn")
+    assert answer.code == 2
+    assert "did you mean `markdown`?" in answer.err
+    assert not penstock.home.exists()

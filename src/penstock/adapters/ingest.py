@@ -21,6 +21,8 @@ class StoredIngest:
 
     settings_type: ClassVar[type[BaseModel]] = StoredSettings
     version: ClassVar[str] = "1"
+    kinds: ClassVar[tuple[str, ...]] = tuple(KINDS)
+    """What `--source` may say."""
 
     def __init__(self, settings: StoredSettings, resources: Resources) -> None:
         pass

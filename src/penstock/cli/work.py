@@ -40,7 +40,7 @@ def plan(
     """
     from penstock.execution.preview import preview
 
-    topology, workspace = _open(pipeline, tenant)
+    topology, workspace = _open(pipeline, tenant, source)
     found = preview(workspace, topology, inputs, tenant=tenant, source=source)
     stages = [
         {
@@ -90,7 +90,7 @@ def run(
     Example: `penstock run auto --input docs/ --input 'papers/*.xml'`
     """
     began = time.perf_counter()
-    topology, workspace = _open(pipeline, tenant)
+    topology, workspace = _open(pipeline, tenant, source)
     from penstock.cli.progress import Display
     from penstock.events.relay import relay
     from penstock.execution.removal import prune as prune_documents
@@ -145,7 +145,7 @@ def submit(
     """
     from penstock.execution.submit import submit as submit_documents
 
-    topology, workspace = _open(pipeline, tenant)
+    topology, workspace = _open(pipeline, tenant, source)
     found = submit_documents(workspace, topology, inputs, tenant=tenant, source=source)
     if json:
         value = {"submitted": len(found.jobs), "unchanged": found.unchanged, "failed": len(found.failed)}
@@ -221,11 +221,24 @@ def delete(
     workspace.close()
 
 
-def _open(pipeline: str, tenant: str) -> "tuple[Topology, Workspace]":
+def _open(pipeline: str, tenant: str, source: str) -> "tuple[Topology, Workspace]":
     from penstock.execution.tenants import check_tenant
 
     check_tenant(tenant)
-    return settings.topology(pipeline), settings.workspace()
+    topology = settings.topology(pipeline)
+    if source:
+        _check_source(topology, source)
+    return topology, settings.workspace()
+
+
+def _check_source(topology: "Topology", source: str) -> None:
+    """Refuse a kind that the pipeline's ingest does not know, where it says which it knows."""
+    from penstock import registry
+
+    for stage in topology.stages:
+        kinds = getattr(registry.adapter(stage.type, stage.uses), "kinds", ()) if stage.input is None else ()
+        if kinds and source not in kinds:
+            raise UsageError.unknown("source", source, kinds)
 
 
 def _nearest_document(ledger: Any, cx: Any, name: str) -> str | None:
