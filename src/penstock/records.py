@@ -269,12 +269,9 @@ class StageContext(Record, frozen=True, kw_only=True):
 
 def short_hash(*parts: str | bytes) -> str:
     """128 bits of BLAKE2b over the parts, in hex; parts are kept apart by their lengths."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.hexdigest()
+    data = [part.encode() if isinstance(part, str) else part for part in parts]
+    framed = b"".join([piece for each in data for piece in (len(each).to_bytes(8, "little"), each)])
+    return hashlib.blake2b(framed, digest_size=16).hexdigest()
 
 
 def content_name(content: bytes) -> str:

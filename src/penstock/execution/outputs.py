@@ -10,7 +10,7 @@ import msgspec
 from penstock.errors import PermanentError, RejectedError
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ports import PackStore, RawStore
-from penstock.records import AdapterRequest, RawPayload, new_id
+from penstock.records import AdapterRequest, EmbeddingBatch, Facts, GraphWriteReceipt, IndexReceipt, RawPayload, new_id
 from penstock.registry import Contract
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -87,11 +87,18 @@ def _read_pack(packs: PackStore, members: Sequence[ArtifactRow]) -> dict[str, by
 
 def output_count(value: Any) -> int:
     """How many things an output holds: chunks, vectors, entities and claims; 1 for a document."""
-    for names in (("chunks",), ("marks",), ("entities", "claims"), ("relations",)):
-        if all(hasattr(value, name) for name in names):
-            parts = [getattr(value, name) for name in names]
-            return sum(part if isinstance(part, int) else len(part) for part in parts)
-    return len(value) if isinstance(value, list) else 1
+    match value:
+        case list():
+            return len(value)
+        case EmbeddingBatch():
+            return len(value.chunks)
+        case IndexReceipt():
+            return len(value.marks)
+        case Facts():
+            return len(value.entities) + len(value.claims)
+        case GraphWriteReceipt():
+            return value.entities + value.relations
+    return 1
 
 
 def request_of(job: Any, content: bytes) -> AdapterRequest:

@@ -8,6 +8,7 @@ so an output is found by its key or computed, and a changed setting recomputes f
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -39,7 +40,7 @@ class GateRule(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float | None = None
 
 
-class PlannedStage(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One stage, resolved. `input` names the stage whose output it takes (None: the document's request).
 
     `when` holds per-document conditions, field → accepted values; a document that meets none skips the stage.
@@ -60,7 +61,7 @@ class PlannedStage(msgspec.Struct, frozen=True, kw_only=True):
     segment: int = 0
     description: str = ""
 
-    @property
+    @cached_property
     def signature(self) -> str:
         """A hash of what this stage itself adds to the work key."""
         if self.gate is not None:
@@ -68,7 +69,7 @@ class PlannedStage(msgspec.Struct, frozen=True, kw_only=True):
         return short_hash(self.type, self.uses, self.code_version, self.fingerprint, _canonical(self.settings))
 
 
-class Topology(msgspec.Struct, frozen=True, kw_only=True):
+class Topology(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A pipeline version: its stages in the order in which they run."""
 
     pipeline: str
@@ -79,12 +80,12 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = ""
     yaml: str = ""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Names this version: a hash of everything declared, policies and wiring included, the YAML's layout not."""
         return short_hash(_canonical(msgspec.structs.replace(self, yaml="")))
 
-    @property
+    @cached_property
     def work_digest(self) -> str:
         """A hash of what the outputs depend on: equal for versions that differ in names of policies or prose only."""
         return short_hash(*(f"{s.name}\0{s.signature}\0{s.input}\0{_canonical(s.when)}" for s in self.stages))
