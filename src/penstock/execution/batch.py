@@ -101,6 +101,7 @@ class BatchRun:
 
     def _complete(self, cx: Connection) -> None:
         ledger = self.workspace.ledger
+        self._find_earlier_builds(cx)
         done = [
             msgspec.structs.replace(
                 job,
@@ -112,6 +113,16 @@ class BatchRun:
         ledger.jobs.complete(cx, done)
         ledger.documents.activate(cx, done, stores_written(self.topology))
         ledger.dead_letters.resolve(cx, [job.job for job in done if job.error_type], "completed")
+
+    def _find_earlier_builds(self, cx: Connection) -> None:
+        """What stages before a gate wrote to a store, in a run that has long ended, is part of the version too."""
+        for stage in self.topology.stages:
+            store = stage_type(stage.type).store if stage.gate is None and stage.segment < self.segment else None
+            if store:
+                keys = {job: key for job in self.jobs if (key := self.keys[job][stage.name]) is not None}
+                rows = self.workspace.ledger.artifacts.find(cx, list(keys.values()))
+                found = {job: rows[key].build for job, key in keys.items() if key in rows}
+                self.builds[store].update({job: build for job, build in found.items() if build})
 
 
 def stores_written(topology: Topology) -> frozenset[str]:
