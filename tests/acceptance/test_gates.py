@@ -1,4 +1,4 @@
-"""Gates from outside: a document waits as a row, an operator lets it through, and nothing before the gate is done again."""
+"""Gates from outside: a document waits as a row, an operator lets it through, nothing before is done again."""
 
 from pathlib import Path
 
