@@ -1,27 +1,36 @@
 """The outbox relay as a process."""
 
-import signal
-import threading
+import logging
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from penstock.errors import PenstockError
 from penstock.events.relay import relay
 from penstock.execution.sweep import sweep
 from penstock.execution.workspace import Workspace
+from penstock.workers.signals import stop_signal
 
+_log = logging.getLogger("penstock.relay")
 _PAUSE_SECONDS = 1.0
 
 
 def run_relay(workspace: Workspace, *, drain: bool = False) -> int:
     """Send what the outbox owes, and sweep what is due, until SIGTERM or SIGINT; returns how many events were sent.
 
+    Where the ledger or a store cannot be reached, it says so and tries again: what is owed stays in the outbox.
+
     Args:
-        drain: end when nothing is owed.
+        drain: end when nothing is owed; raises what went wrong instead of trying again.
     """
-    stop = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    stop = stop_signal()
     sent = 0
     while True:
-        sent += relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
-        sweep(workspace)
+        try:
+            sent += relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+            sweep(workspace)
+        except (PenstockError, OSError, SQLAlchemyError) as exc:
+            if drain:
+                raise
+            _log.warning("trying again: %s: %s", type(exc).__name__, str(exc).splitlines()[0] if str(exc) else "")
         if drain or stop.wait(_PAUSE_SECONDS):
             return sent

@@ -6,13 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 from penstock.compiler.instance import prepare
 from penstock.errors import MissingDependencyError
 from penstock.execution.workspace import Workspace
+from penstock.workers.signals import stop_signal
 
 _GRACE_SECONDS = 20.0
 
@@ -32,9 +32,7 @@ def run_everything(workspace: Workspace, home: Path, config: Path, profile: str,
         "PENSTOCK_CONFIG": str(config.absolute()),
         "PENSTOCK_PROFILE": profile,
     }
-    stop = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    stop = stop_signal()
     location = ["-m", "penstock.definitions"]
     commands = {
         "webserver": ["dagster_webserver", *location, "-h", "127.0.0.1", "-p", str(port)],
