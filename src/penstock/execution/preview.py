@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from penstock.execution.discovery import Found, find
 from penstock.execution.removal import gone, removable
-from penstock.execution.submit import Decision, decide, keys_of
+from penstock.execution.submit import Decision, Submission, decide, keys_of, without_doubles
 from penstock.execution.workspace import Workspace
 from penstock.ledger.ledger import Ledger
 from penstock.plan.topology import Topology, stage_names
@@ -34,9 +34,9 @@ def preview(
     counts: Counter[str] = Counter()
     result = Preview()
     seen: dict[str, str] = {}
+    submission = Submission()
     for part in find(workspace.resources, targets, source):
-        fresh = [found for found in part if found.item.document_id not in seen]
-        seen.update({found.item.document_id: found.content_hash for found in fresh})
+        fresh = list(without_doubles(part, seen, submission))
         _preview_part(ledger, topology, tenant, fresh, counts, result)
     deleted = 0
     if ledger is not None:
@@ -50,7 +50,7 @@ def preview(
         "changed": counts["changed"],
         "unchanged": counts["unchanged"],
         "deleted": deleted,
-        "failed": counts["failed"],
+        "failed": counts["failed"] + len(submission.refused),
     }
     return result
 

@@ -92,7 +92,7 @@ def submit(
     with ledger.begin() as cx:
         ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
     for part in find(workspace.resources, targets, source):
-        fresh = list(_without_doubles(part, hashes, submission))
+        fresh = list(without_doubles(part, hashes, submission))
         _submit_part(workspace, topology, tenant, fresh, submission)
     submission.total += len(submission.refused)
     submission.seen = set(hashes)
@@ -229,7 +229,8 @@ def keys_of(
     return work_keys(topology, root_key(tenant, document, content_hash, hint), facts)
 
 
-def _without_doubles(part: Iterable[Found], hashes: dict[str, str], submission: Submission) -> Iterator[Found]:
+def without_doubles(part: Iterable[Found], hashes: dict[str, str], submission: Submission) -> Iterator[Found]:
+    """What of a part becomes a job: each document once, by the first place where it was found (`hashes`)."""
     for found in part:
         name = found.item.document_id
         if not is_name(name):

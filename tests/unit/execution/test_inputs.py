@@ -58,6 +58,16 @@ def test_a_document_whose_raw_bytes_are_gone_says_so_and_a_run_with_its_input_me
     assert scene.statuses() == dict.fromkeys(THREE, "completed")
 
 
+def test_stored_outputs_without_their_raw_bytes_are_of_no_use(scene: Scene, toys: Any) -> None:
+    scene.write(a="aspirin", b="bread")
+    scene.submit()
+    with scene.batch() as batch:
+        run_batch(batch, stop_before="parse")
+    scene.raw("b").unlink()
+    assert counts(scene.go_on()) == {"ingest": (0, 2, 1), "parse": (1, 0, 0), "chunk": (1, 0, 0)}
+    assert scene.statuses() == {"a": "completed", "b": "ingest_failed"}
+
+
 def test_raw_bytes_that_were_altered_are_never_read_as_the_document(scene: Scene, toys: Any) -> None:
     scene.write(a="aspirin")
     scene.submit()
