@@ -29,6 +29,9 @@ class Workspace:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger, created where it is absent."""
+        found = self.__dict__.get("existing_ledger")
+        if isinstance(found, Ledger):
+            return found
         return Ledger.open(self.home, self._ledger_url())
 
     @cached_property

@@ -8,6 +8,7 @@ transaction begins by taking an advisory lock (https://www.postgresql.org/docs/c
 
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        weakref.finalize(self, engine.dispose)  # a workspace that nobody closes leaves no connection open
         self._reader = engine.execution_options(penstock_read=True)
         if not self.is_sqlite:
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
