@@ -8,6 +8,7 @@ import pytest
 from penstock import registry
 from penstock.records import Document
 from penstock.testing.chunk_stage import ChunkStageContract
+from penstock.testing.download_stage import DownloadStageContract
 from penstock.testing.embed_stage import EmbedStageContract
 from penstock.testing.extract_stage import ExtractStageContract
 from penstock.testing.factories import make_document, make_resources
@@ -15,6 +16,7 @@ from penstock.testing.index_stage import IndexStageContract
 from penstock.testing.ingest_stage import IngestStageContract
 from penstock.testing.kg_stage import KGStageContract
 from penstock.testing.parse_stage import ParseStageContract
+from penstock.testing.source import SourceContract
 from penstock.testing.validate_stage import ValidateStageContract
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -28,6 +30,37 @@ class TestStoredIngest(IngestStageContract):
     @pytest.fixture
     def adapter(self, tmp_path: Path) -> Any:
         return build("IngestStage", "stored", make_resources(tmp_path))
+
+
+class TestStoredDownload(DownloadStageContract):
+    @pytest.fixture
+    def adapter(self, tmp_path: Path) -> Any:
+        return build("DownloadStage", "stored", make_resources(tmp_path))
+
+
+class TestFileSource(SourceContract):
+    @pytest.fixture
+    def adapter(self, tmp_path: Path) -> Any:
+        return build("Source", "files", make_resources(tmp_path))
+
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> str:
+        folder = tmp_path / "documents"
+        (folder / "below").mkdir(parents=True)
+        (folder / "b.md").write_text("# B")
+        (folder / "below" / "a.txt").write_text("words")
+        (folder / "lines.jsonl").write_text('{"id": 1, "text": "one"}\n{"text": "two"}\n')
+        return str(folder)
+
+
+class TestPackageSource(SourceContract):
+    @pytest.fixture
+    def adapter(self, tmp_path: Path) -> Any:
+        return build("Source", "packages", make_resources(tmp_path))
+
+    @pytest.fixture
+    def target(self) -> str:
+        return "packages:py*"
 
 
 class TestAutoParser(ParseStageContract):
