@@ -20,22 +20,8 @@ _SCHEMA = TableSchema(
 
 
 def stage_metadata(outcome: StageOutcome) -> Mapping[str, MetadataValue]:
-    """The metadata of one op, from what its stage did."""
-    shown: dict[str, MetadataValue] = {
-        "executed": MetadataValue.int(outcome.executed),
-        "reused": MetadataValue.int(outcome.reused),
-        "failed": MetadataValue.int(outcome.failed),
-        "seconds": MetadataValue.float(round(outcome.seconds, 3)),
-    }
-    if outcome.skipped:
-        shown["skipped"] = MetadataValue.int(outcome.skipped)
-    if outcome.retries:
-        shown["retries"] = MetadataValue.int(outcome.retries)
-    if outcome.executed:
-        shown["outputs"] = MetadataValue.int(outcome.outputs)
-        shown["documents_per_second"] = MetadataValue.float(round(outcome.executed / max(outcome.seconds, 1e-6), 1))
-    if len(outcome.durations) > 1:
-        shown["durations"] = MetadataValue.md(histogram(outcome.durations))
+    """The metadata of one op, from what its stage did; failures first, since the UI folds what is long."""
+    shown: dict[str, MetadataValue] = {}
     if outcome.failures:
         records = [
             TableRecord(
@@ -50,6 +36,21 @@ def stage_metadata(outcome: StageOutcome) -> Mapping[str, MetadataValue]:
             for document, failure in outcome.failures[:_ROWS]
         ]
         shown["failures"] = MetadataValue.table(records, _SCHEMA)
+    shown |= {
+        "executed": MetadataValue.int(outcome.executed),
+        "reused": MetadataValue.int(outcome.reused),
+        "failed": MetadataValue.int(outcome.failed),
+        "seconds": MetadataValue.float(round(outcome.seconds, 3)),
+    }
+    if outcome.skipped:
+        shown["skipped"] = MetadataValue.int(outcome.skipped)
+    if outcome.retries:
+        shown["retries"] = MetadataValue.int(outcome.retries)
+    if outcome.executed:
+        shown["outputs"] = MetadataValue.int(outcome.outputs)
+        shown["documents_per_second"] = MetadataValue.float(round(outcome.executed / max(outcome.seconds, 1e-6), 1))
+    if len(outcome.durations) > 1:
+        shown["durations"] = MetadataValue.md(histogram(outcome.durations))
     return shown
 
 
