@@ -114,3 +114,11 @@ def test_a_source_that_nothing_reads_is_refused_before_anything_is_stored(pensto
     assert answer.code == 2
     assert "did you mean `markdown`?" in answer.err
     assert not penstock.home.exists()
+
+
+def test_a_document_that_stands_twice_in_the_input_is_taken_once_and_told(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_text("# A note\n\nOf one line.\n")
+    note = tmp_path / "note.md"
+    answer = penstock("run", "auto", "--input", note, "--input", note, "--json").ok()
+    assert answer.json["documents"]["total"] == 1
+    assert "1 found more than once with the same content" in answer.err

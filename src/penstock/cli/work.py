@@ -105,6 +105,8 @@ def run(
         display.say(f"looking for documents in {', '.join(inputs)}")
         submission = submit_documents(workspace, topology, inputs, tenant=tenant, source=source)
         deleted = prune_documents(workspace, tenant, inputs, submission.seen) if prune else []
+        if submission.duplicates:
+            display.say(f"{submission.duplicates} found more than once with the same content: each is taken once")
         display.found(submission.total, submission.unchanged, len(submission.jobs))
         runs: list[str] = []
         stages: dict[str, Any] = {}

@@ -41,7 +41,7 @@ class MiniLMEmbedder:
 
     def __init__(self, settings: MiniLMSettings, resources: Resources) -> None:
         import numpy as np
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
         from tokenizers import Tokenizer
 
         self._np = np

@@ -70,7 +70,7 @@ def _build(target: Path) -> None:
             hint=f"{_INSTALL} --force-reinstall",
         )
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]  # no stubs
 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".minilm-") as place:
         plain, small = Path(place, "float32.onnx"), Path(place, "int8.onnx")

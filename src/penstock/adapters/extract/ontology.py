@@ -135,7 +135,8 @@ def load_ontology(config: Path, name: str) -> Ontology:
     """
     path = ontology_path(config, name)
     try:
-        found = yaml.load(read_bytes(config, name), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        found = yaml.load(read_bytes(config, name), loader)  # noqa: S506  # either is the safe loader
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
