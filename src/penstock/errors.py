@@ -6,7 +6,8 @@
     ├── MissingDependencyError        3   a package extra, a server or a device that is needed is not there
     ├── StageError                    1   a stage could not do its work on a document
     │   ├── TransientError                may succeed if tried again          → the policy retries
-    │   │   └── StageTimeoutError         an attempt took longer than the policy allows
+    │   │   ├── StageTimeoutError         an attempt took longer than the policy allows
+    │   │   └── StageCrashError           the process that ran the adapter died
     │   ├── PermanentError                will not succeed                    → dead letter
     │   │   └── QuotaError                the endpoint's budget is used up
     │   ├── RejectedError                 the document itself is at fault     → dead letter
@@ -120,6 +121,12 @@ class StageTimeoutError(TransientError):
     """An attempt took longer than its policy's `timeout_seconds`."""
 
     recovery = "timeout"
+
+
+class StageCrashError(TransientError):
+    """The process that ran the adapter died: a crash of native code, or the machine was out of memory."""
+
+    recovery = "crash"
 
 
 class PermanentError(StageError):
