@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, Oper
 from penstock.errors import LedgerError, MissingDependencyError
 from penstock.ledger.tables import metadata
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration in `migrations/versions`; a test compares the two."""
 
 _STAMP = (
@@ -108,10 +108,15 @@ class Database:
         """An insert that leaves rows alone that are there already."""
         return _insert(table, self.is_sqlite).on_conflict_do_nothing()
 
-    def upsert(self, table: Table, *keys: str, where: ColumnElement[bool] | None = None) -> Insert:
-        """An insert that replaces the row with the same keys, or only such a row that `where` holds for."""
+    def upsert(
+        self, table: Table, *keys: str, where: ColumnElement[bool] | None = None, change: dict[str, Any] | None = None
+    ) -> Insert:
+        """An insert that replaces the row with the same keys, or only such a row that `where` holds for.
+
+        With `change` that row is not replaced, but these columns of it change.
+        """
         statement = _insert(table, self.is_sqlite)
-        changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+        changed = change or {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
 
     def close(self) -> None:
