@@ -278,3 +278,24 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_outbox_pending", outbox.c.sequence, **where(outbox.c.relayed_at.is_(None)))
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("breaker", String(255), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("reset_seconds", Float, nullable=False),
+    Column("opened_at", Float),
+    Column("trial_at", Float),
+    Column("hold_seconds", Float, nullable=False, default=0.0),
+    sized("breaker", 255),
+)
+
+rate_budgets = Table(
+    "rate_budgets",
+    metadata,
+    Column("budget", String(255), primary_key=True),
+    Column("next_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    sized("budget", 255),
+)

@@ -71,6 +71,35 @@ def test_a_ledger_in_use_stays_as_it_is_when_it_is_brought_to_the_revision_that_
         assert len(before["jobs"]) == 9
 
 
+def test_a_ledger_of_the_first_revision_is_brought_forward_with_all_that_is_in_it(home: Path, url: str) -> None:
+    old = Ledger.open(home, url)
+    with old.begin() as cx:
+        migrate.downgrade(cx, "base")
+        migrate.upgrade(cx, "0001", to="0001")
+    ids = add(old, *(f"d{number}" for number in range(8)))
+    claim(old, ids=ids[:2])
+    fail(old, ids[2])
+
+    def rows(cx: Connection) -> dict[str, list[Any]]:
+        present = inspect(cx).get_table_names()
+        return {
+            table.name: sorted(map(repr, cx.execute(table.select())))
+            for table in metadata.sorted_tables
+            if table.name in present
+        }
+
+    with old.read() as cx:
+        before = rows(cx)
+    old.close()
+    new = Ledger.open(home, url)
+    with new.begin() as cx:
+        assert rows(cx) == before | {"breakers": [], "rate_budgets": []}
+        assert before.keys() & {"breakers", "rate_budgets"} == set()
+        migrate.downgrade(cx, "0001")
+        assert rows(cx) == before
+    new.close()
+
+
 def test_a_ledger_in_use_leaves_no_table_behind_when_it_is_taken_back_and_can_be_made_again(
     home: Path, url: str
 ) -> None:
