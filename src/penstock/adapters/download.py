@@ -1,13 +1,11 @@
 """Stores the PDF of a document."""
 
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from penstock.adapters.stores.durable import write_atomically
 from penstock.errors import RejectedError
 from penstock.ports import Resources
 from penstock.records import Document, PDFFile, RawPayload, StageContext, content_name, short_hash
@@ -45,7 +43,7 @@ class StoredDownload:
         if not _TENANT.fullmatch(ctx.tenant_id):
             raise RejectedError(f"tenant `{ctx.tenant_id}`: letters, digits, `_`, `-` and `.` within would be right")
         path = f"tenants/{ctx.tenant_id}/pdfs/{safe_name(payload.document_id)}.pdf"
-        _write(self._objects / path, payload.content)
+        write_atomically(self._objects / path, (payload.content,), "pdf")
         return PDFFile(
             document_id=payload.document_id,
             path=path,
@@ -59,23 +57,3 @@ def safe_name(document_id: str) -> str:
     """A file name for a document id: legible, and no two ids share one."""
     legible = re.sub(r"[^A-Za-z0-9._-]+", "-", document_id)[:80].strip("-.")
     return f"{legible}-{short_hash(document_id)[:12]}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write durably: the file is there whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

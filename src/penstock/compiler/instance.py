@@ -6,6 +6,8 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
+from penstock.effects import effect
+
 SETTINGS = """\
 # Written by Penstock at the first use of this home. Yours to change: it is not written again.
 telemetry:
@@ -61,17 +63,20 @@ def prepare(home: Path) -> Path:
     ready = folder / ".ready"
     if ready.exists():
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
+    with effect("dagster.mkdir"):
+        folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
             settings = folder / "dagster.yaml"
             if not settings.exists():
-                settings.write_text(SETTINGS)
+                with effect("dagster.settings"):
+                    settings.write_text(SETTINGS)
             with open_instance(folder) as instance:
                 instance.get_run_records(limit=1)
                 instance.all_instigator_state()
-            ready.touch()
+            with effect("dagster.ready"):
+                ready.touch()
     return folder
 
 

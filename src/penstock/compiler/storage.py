@@ -17,6 +17,8 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._serdes import ConfigurableClassData
 
+from penstock.effects import effect
+
 _OPEN = 4
 _TIMEOUT_SECONDS = 30
 
@@ -46,7 +48,7 @@ class EventHistory(SqliteEventLogStorage):
             self._engines[shard] = engine
             while len(self._engines) > _OPEN:
                 self._engines.popitem(last=False)[1].dispose()
-            with engine.connect() as connection, connection.begin():
+            with _transaction(engine) as connection:
                 yield connection
 
     def dispose(self) -> None:
@@ -72,12 +74,21 @@ class RunHistory(SqliteRunStorage):
 
     @contextmanager
     def connect(self) -> Iterator[db.Connection]:
-        with self._engine.connect() as connection, connection.begin():
+        with _transaction(self._engine) as connection:
             yield connection
 
     def dispose(self) -> None:
         self._engine.dispose()
         super().dispose()
+
+
+@contextmanager
+def _transaction(engine: db.Engine) -> Iterator[db.Connection]:
+    with engine.begin() as connection:
+        yield connection
+        if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # SQLite: it has written
+            with effect("history.commit"):
+                connection.commit()
 
 
 def _history(config: Mapping[str, str]) -> Path:

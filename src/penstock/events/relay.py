@@ -21,6 +21,6 @@ def relay(ledger: Ledger, sink: EventSink, prefix: str = DEFAULT_PREFIX) -> int:
             return sent
         events = [event for sequence, at, facts in rows for event in render(decode(facts), sequence, at, prefix)]
         sink.send(events)
-        with ledger.begin() as cx:
+        with ledger.begin("relay.mark") as cx:
             ledger.outbox.mark_relayed(cx, [sequence for sequence, _, _ in rows])
         sent += len(events)

@@ -19,10 +19,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
+from penstock.effects import effect
 from penstock.errors import LedgerError, MissingDependencyError
 from penstock.ledger.tables import metadata
 
+COMMIT, BESIDE = "ledger.commit", "ledger.beside"
+"""What the seam calls the commits of write transactions, where the caller does not say more."""
+
+<<<<<<< /work/main/src/penstock/ledger/database.py
 REVISION = "0002"
+=======
+REVISION = "0001"
+>>>>>>> /tmp/mine.25642
 """The newest migration in `migrations/versions`; a test compares the two."""
 
 _STAMP = (
@@ -81,17 +89,19 @@ class Database:
         return database
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, commit: str = COMMIT) -> Iterator[Connection]:
         """One write transaction: all of it or nothing, and no other one beside it."""
-        with self.engine.begin() as connection:
+        with self.begin_beside(commit) as connection:
             self.exclusive(connection)
             yield connection
 
     @contextmanager
-    def begin_beside(self) -> Iterator[Connection]:
+    def begin_beside(self, commit: str = BESIDE) -> Iterator[Connection]:
         """A write transaction for rows that only this process writes: on PostgreSQL it waits for no other."""
         with self.engine.begin() as connection:
             yield connection
+            with effect(commit):
+                connection.commit()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
 from penstock.ledger.batches import Batches
-from penstock.ledger.database import Database, sqlite_url
+from penstock.ledger.database import COMMIT, Database, sqlite_url
 from penstock.ledger.dead_letters import DeadLetters
 from penstock.ledger.documents import Documents
 from penstock.ledger.jobs import Jobs
@@ -37,7 +38,8 @@ class Ledger:
     def open(cls, home: Path, url: str | None = None) -> "Ledger":
         """The ledger of a home, created where it is absent: SQLite in the home unless `url` names a server."""
         if url is None:
-            home.mkdir(parents=True, exist_ok=True)
+            with effect("home.mkdir"):
+                home.mkdir(parents=True, exist_ok=True)
             url = sqlite_url(home / "ledger.db")
         return cls(Database.open(url), home)
 
@@ -49,9 +51,9 @@ class Ledger:
         return cls.open(home, url)
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """One write transaction: all of it or nothing, and no other one beside it."""
-        with self.database.begin() as cx:
+    def begin(self, commit: str = COMMIT) -> Iterator[Connection]:
+        """One write transaction: all of it or nothing, and no other one beside it. `commit` names the effect."""
+        with self.database.begin(commit) as cx:
             yield cx
 
     @contextmanager

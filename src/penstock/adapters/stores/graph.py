@@ -12,6 +12,7 @@ from penstock.adapters.stores.durable import PARTIAL, sync_folder
 from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tenants import check_tenant
+from penstock.effects import effect
 from penstock.errors import PermanentError, TransientError, UnavailableError
 from penstock.ports import Resources
 from penstock.records import Claim, Entity, Facts, Mention, facts_digest
@@ -120,16 +121,18 @@ class SQLiteGraph:
 
     def _create(self) -> None:
         """Make the file beside its place and move it there: whoever sees it sees its tables."""
-        with locked(self._path.with_suffix(".lock")):
+        with locked(self._path.with_suffix(".lock"), "graph"):
             if self._path.exists():
                 return
             partial = self._path.with_suffix(PARTIAL)
-            partial.unlink(missing_ok=True)
-            with closing(sqlite3.connect(partial, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            partial.replace(self._path)
-            sync_folder(self._path.parent)
+            with effect("graph.create"):
+                partial.unlink(missing_ok=True)
+                with closing(sqlite3.connect(partial, isolation_level=None)) as connection:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            with effect("graph.rename"):
+                partial.replace(self._path)
+            sync_folder(self._path.parent, "graph")
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
@@ -156,7 +159,8 @@ class SQLiteGraph:
                 if connection.in_transaction:  # SQLite ends it by itself when the disk is full
                     connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
+            with effect("graph.commit"):
+                connection.execute("COMMIT")
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection | None]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from penstock.adapters.stores.durable import sync_folder
 from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.settings import NoSettings
+from penstock.effects import effect
 from penstock.errors import PermanentError
 from penstock.ports import Resources
 
@@ -31,21 +32,23 @@ class JsonLinesSink:
         if not events:
             return
         lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
-        with locked(self._path.with_suffix(".lock")):
+        with locked(self._path.with_suffix(".lock"), "events"):
             is_new = not self._path.exists()
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
             end = _end_of_lines(descriptor)
             try:
-                os.truncate(descriptor, end)
-                _write_at(descriptor, lines, end)
-                os.fsync(descriptor)
+                with effect("events.append"):
+                    os.truncate(descriptor, end)
+                    _write_at(descriptor, lines, end)
+                with effect("events.fsync"):
+                    os.fsync(descriptor)
             except OSError:
                 os.truncate(descriptor, end)
                 raise
             finally:
                 os.close(descriptor)
             if is_new:
-                sync_folder(self._path.parent)
+                sync_folder(self._path.parent, "events")
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Every event, oldest first, line by line; a last line without its end is not an event.

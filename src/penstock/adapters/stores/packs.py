@@ -8,13 +8,15 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from penstock.adapters.stores.durable import write_atomically
+from penstock.adapters.stores.durable import remove_partials, write_atomically
 from penstock.adapters.stores.settings import NoSettings
+from penstock.effects import effect
 from penstock.ports import Resources
 from penstock.records import short_hash
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _SUFFIX = ".pack"
+_STORE = "pack"
 
 
 class FolderPackStore:
@@ -33,7 +35,7 @@ class FolderPackStore:
         """
         path = self._path(name)
         if not path.exists():
-            write_atomically(path, (content,))
+            write_atomically(path, (content,), _STORE)
         elif path.read_bytes() != content:
             raise FileExistsError(f"pack `{name}` holds other bytes already; use a new name")
 
@@ -58,7 +60,13 @@ class FolderPackStore:
     def remove(self, names: Iterable[str]) -> None:
         """Remove packs; absent ones are passed over."""
         for name in names:
-            self._path(name).unlink(missing_ok=True)
+            with effect(f"{_STORE}.unlink"):
+                self._path(name).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what writers that died have left unfinished."""
+        for folder in self._root.glob("*"):
+            remove_partials(folder, _STORE)
 
     def names(self) -> Iterator[str]:
         """The names of all packs, in the order of their folders."""

@@ -3,18 +3,22 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel
 
-from penstock.adapters.stores.durable import write_atomically, write_partial
+from penstock.adapters.stores.durable import remove_partials, write_atomically, write_partial
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tenants import tenant_folder
+from penstock.effects import effect
 from penstock.ports import Resources
 from penstock.records import content_name
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+_STORE = "raw"
+_TOGETHER = 256  # so many files are open at once
 
 
 class FolderRawStore:
@@ -31,7 +35,7 @@ class FolderRawStore:
         name = content_name(content)
         path = self._path(tenant, name)
         if not path.exists():
-            write_atomically(path, (content,))
+            write_atomically(path, (content,), _STORE)
         return name
 
     def put_many(self, tenant: str, contents: Sequence[bytes]) -> list[str]:
@@ -39,20 +43,9 @@ class FolderRawStore:
         names = [content_name(content) for content in contents]
         wanted = {self._path(tenant, name): content for name, content in zip(names, contents, strict=True)}
         absent = {path: content for path, content in wanted.items() if not path.exists()}
-        partials: dict[Path, Path] = {}
-        try:
-            for path, content in absent.items():
-                partials[path] = write_partial(path, (content,), sync=False)
-            if partials:
-                os.sync()  # measured: 0.06 ms an object, where fsync on each file and folder takes 0.5 ms
-            for path, partial in partials.items():
-                partial.replace(path)
-        except BaseException:
-            for partial in partials.values():
-                partial.unlink(missing_ok=True)
-            raise
-        if partials:
-            os.sync()  # the new names as well
+        paths = list(absent)
+        for first in range(0, len(paths), _TOGETHER):
+            _write_together([(path, absent[path]) for path in paths[first : first + _TOGETHER]])
         return names
 
     def get(self, tenant: str, name: str) -> bytes:
@@ -69,7 +62,17 @@ class FolderRawStore:
     def remove(self, tenant: str, names: Iterable[str]) -> None:
         """Remove objects; absent ones are passed over."""
         for name in names:
-            self._path(tenant, name).unlink(missing_ok=True)
+            with effect(f"{_STORE}.unlink"):
+                self._path(tenant, name).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what writers that died have left unfinished."""
+        for folder in self._root.glob("*/*"):
+            remove_partials(folder, _STORE)
+
+    def tenants(self) -> Iterator[str]:
+        """The tenants that have objects, sorted."""
+        yield from sorted(path.name for path in self._root.iterdir()) if self._root.is_dir() else []
 
     def names(self, tenant: str) -> Iterator[str]:
         """The names of all objects of a tenant, sorted."""
@@ -81,3 +84,22 @@ class FolderRawStore:
         if not _NAME.fullmatch(name):
             raise ValueError(f"raw object `{name}`: a name is a SHA-256 in 64 hex digits")
         return tenant_folder(self._root, tenant) / name[:2] / name
+
+
+def _write_together(contents: Iterable[tuple[Path, bytes]]) -> None:
+    with ExitStack() as open_files:
+        partials = []
+        try:
+            for path, content in contents:
+                partials.append(write_partial(path, (content,), _STORE, sync=False))
+                open_files.enter_context(closing(partials[-1]))
+            with effect(f"{_STORE}.fsync"):
+                os.sync()  # measured: 0.06 ms an object, where fsync on each file and folder takes 0.5 ms
+            for partial in partials:
+                partial.publish(_STORE)
+        except BaseException:
+            for partial in partials:
+                partial.discard()
+            raise
+        with effect(f"{_STORE}.sync_folder"):
+            os.sync()  # the new names as well

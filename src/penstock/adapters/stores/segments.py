@@ -18,6 +18,7 @@ import msgspec
 
 from penstock.adapters.stores.durable import PARTIAL, write_atomically
 from penstock.adapters.stores.filelock import locked
+from penstock.effects import effect
 from penstock.errors import PermanentError
 from penstock.records import EmbeddingBatch, Record, short_hash
 
@@ -25,6 +26,7 @@ _MAGIC = b"PENSEG1\n"
 _DIGEST = 16
 _FIXED = len(_MAGIC) + 8 + _DIGEST
 _SEGMENT, _BASE = ".seg", ".base"
+_STORE = "vectors"
 _FILES = 64
 _DEAD_ROWS = 1024
 
@@ -98,7 +100,7 @@ class SegmentFolder:
         """Write a segment, and compact the folder when that pays. To remove what is not there, nothing is written."""
         if not header.parts and not self._list():
             return
-        with locked(self._path / ".writer"):
+        with locked(self._path / ".writer", _STORE):
             self._sweep()
             known = {build for segment in self._current() for build in segment.header.builds}
             builds = {part.build for part in header.parts} | (known & set(header.builds))
@@ -118,7 +120,7 @@ class SegmentFolder:
                     return self._load(names)
                 except FileNotFoundError:
                     continue
-        with locked(self._path / ".writer"):
+        with locked(self._path / ".writer", _STORE):
             return self._current()
 
     def checked_segments(self) -> list[Segment]:
@@ -158,7 +160,7 @@ class SegmentFolder:
         number = _number(names[-1]) + 1 if names else 1
         # The random part tells the file from one of the same number in a folder that was removed and written anew.
         name = f"{number:012d}-{uuid4().hex[:12]}{suffix}"
-        write_atomically(self._path / name, _encode(header, blocks))
+        write_atomically(self._path / name, _encode(header, blocks), _STORE)
 
     def _compact(self, segments: Sequence[Segment]) -> None:
         """Merge what counts into a base. Its new name is the switch: a crash before or after it changes no answer."""
@@ -172,7 +174,8 @@ class SegmentFolder:
         current = set(self._list())
         for path in self._path.iterdir():
             if path.name not in current and path.suffix in (PARTIAL, _SEGMENT, _BASE):
-                path.unlink()
+                with effect(f"{_STORE}.unlink"):
+                    path.unlink()
 
 
 def live_builds(segments: Sequence[Segment]) -> list[set[str]]:

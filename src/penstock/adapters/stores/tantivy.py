@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.tenants import tenant_folder
+from penstock.effects import effect
 from penstock.errors import PermanentError, TransientError, UnavailableError
 from penstock.ports import Resources
 from penstock.records import Chunk, short_hash
@@ -67,7 +68,7 @@ class TantivyIndex:
         if not builds or (not any(builds.values()) and not _exists(folder)):
             return
         rows = [self._row(build, chunk) for build, chunks in builds.items() for chunk in chunks]
-        with locked(folder / ".writer"):
+        with locked(folder / ".writer", "lexical"):
             self._commit(folder, builds, rows)
 
     def remove(self, tenant: str, builds: Iterable[str]) -> None:
@@ -121,7 +122,8 @@ class TantivyIndex:
 
     def _commit(self, folder: Path, builds: Iterable[str], rows: Sequence[Any]) -> None:
         try:
-            writer = self._open(folder).writer(heap_size=_HEAP_BYTES, num_threads=1)
+            with effect("lexical.open"):  # makes the index where it is absent
+                writer = self._open(folder).writer(heap_size=_HEAP_BYTES, num_threads=1)
         except ValueError as exc:  # Tantivy has no narrower error
             if "LockBusy" in str(exc):
                 raise TransientError(f"{folder}: another program writes to this index; stop it") from exc
@@ -131,11 +133,13 @@ class TantivyIndex:
                 writer.delete_documents_by_term("build", build)
             for row in rows:
                 writer.add_document(row)
-            writer.commit()
+            with effect("lexical.commit"):
+                writer.commit()
         except (ValueError, OSError) as exc:
             raise UnavailableError(f"{folder}: the index cannot be written; is the disk full?") from exc
         finally:
-            writer.wait_merging_threads()  # also gives Tantivy's own lock back; what was not committed is dropped
+            with effect("lexical.merge"):
+                writer.wait_merging_threads()  # also gives Tantivy's own lock back; what was not committed is dropped
 
     def _row(self, build: str, chunk: Chunk) -> Any:
         row = self._tantivy.Document()
