@@ -83,7 +83,7 @@ _BROKEN_OFF = Meaning(TransientError, "the connection broke off")
 _UNUSABLE = Meaning(
     UnavailableError, "the request cannot be sent", "check the address and the key for stray characters"
 )
-_UNREADABLE = Meaning(PermanentError, "the answer cannot be read")
+_UNREADABLE = Meaning(PermanentError, "the answer is broken, or larger than is allowed")
 
 TRANSPORT: dict[str, Meaning] = {
     "TimeoutException": _NO_ANSWER,
@@ -200,7 +200,7 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None and id(exc) not in seen:
         seen.add(id(exc))
         yield exc
-        exc = exc.__cause__
+        exc = exc.__cause__ or (exc.__context__ if _client_names(exc) else None)  # httpcore raises `from None`
 
 
 def _moment(value: str | None) -> datetime | None:

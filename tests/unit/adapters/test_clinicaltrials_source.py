@@ -1,5 +1,6 @@
 """The ClinicalTrials.gov service, played by a local server that answers as it does."""
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,14 @@ import pytest
 from pydantic import ValidationError
 
 from penstock.adapters.sources.clinicaltrials import ClinicalTrialsSettings, ClinicalTrialsSource
-from penstock.errors import PermanentError, RejectedError, StageError, TransientError, UsageError
+from penstock.errors import (
+    PermanentError,
+    RejectedError,
+    StageError,
+    TransientError,
+    UnavailableError,
+    UsageError,
+)
 from penstock.testing.factories import make_resources
 
 NUMBERS = ["NCT00000001", "NCT00000002", "NCT00000003"]
@@ -97,12 +105,25 @@ def test_a_number_that_the_registry_does_not_know_is_rejected(source: ClinicalTr
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        ((429, {"Retry-After": "7"}, b""), TransientError, "ClinicalTrials.gov: status 429"),
-        ((503, {}, b""), TransientError, "ClinicalTrials.gov: status 503"),
-        ((400, {}, b"secret"), PermanentError, "ClinicalTrials.gov: status 400"),
-        ((302, {"Location": "http://elsewhere.example/"}, b""), PermanentError, "ClinicalTrials.gov: status 302"),
+        ((429, {"Retry-After": "7"}, b""), TransientError, "ClinicalTrials.gov: status 429; it was asked too often"),
+        ((503, {}, b""), TransientError, "ClinicalTrials.gov: status 503; it cannot answer now"),
+        ((400, {}, b"secret"), RejectedError, "ClinicalTrials.gov: status 400; it refuses what it was sent"),
+        (
+            (302, {"Location": "http://elsewhere.example/"}, b""),
+            UnavailableError,
+            "ClinicalTrials.gov: status 302; it leads elsewhere, and no redirect is followed",
+        ),
         ((200, {}, b"<html>"), PermanentError, "ClinicalTrials.gov: an answer that is no page of studies"),
-        ((200, {}, b" " * 5_001), PermanentError, "ClinicalTrials.gov: a page of more than 5000 bytes"),
+        (
+            (200, {}, b" " * 5_001),
+            PermanentError,
+            "ClinicalTrials.gov: the answer is broken, or larger than is allowed",
+        ),
+        (
+            (200, {"Content-Encoding": "gzip"}, gzip.compress(b" " * 500_000)),
+            PermanentError,
+            "ClinicalTrials.gov: a page of more than 5000 bytes",
+        ),
         (
             (200, {}, b'{"studies": [], "nextPageToken": "x"}'),
             PermanentError,
@@ -131,7 +152,7 @@ def test_a_server_that_is_not_there_may_be_there_later(tmp_path: Path) -> None:
     settings = ClinicalTrialsSettings(base_url="http://127.0.0.1:9", requests_per_second=1e6)
     with pytest.raises(TransientError) as caught:
         list(ClinicalTrialsSource(settings, make_resources(tmp_path)).discover("clinicaltrials:cancer"))
-    assert str(caught.value) == "ClinicalTrials.gov: no answer (ConnectError)"
+    assert str(caught.value) == "ClinicalTrials.gov: it cannot be reached"
 
 
 @pytest.mark.parametrize("target", ["cancer", "clinicaltrials:", "clinicaltrials: "])

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from penstock.adapters.embed.openai import OpenAIEmbedder, OpenAISettings
-from penstock.errors import MissingDependencyError, PermanentError, QuotaError, StageError, TransientError
+from penstock.errors import (
+    MissingDependencyError,
+    PermanentError,
+    QuotaError,
+    RejectedError,
+    StageError,
+    TransientError,
+    UnavailableError,
+)
 from penstock.records import EmbeddingBatch
 from penstock.testing.embed_stage import EmbedStageContract, rows
 from penstock.testing.factories import make_chunks, make_context, make_resources
@@ -124,28 +132,28 @@ def test_a_key_that_is_not_set_is_told_by_name(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("answer", "kind", "message"),
     [
-        (refusal(429), TransientError, "model `small`: the endpoint answered status 429"),
-        (refusal(503), TransientError, "model `small`: the endpoint answered status 503"),
+        (refusal(429), TransientError, "model `small`: status 429; it was asked too often"),
+        (refusal(503), TransientError, "model `small`: status 503; it cannot answer now"),
         (
             refusal(500, x_request_id="r-1"),
             TransientError,
-            "model `small`: the endpoint answered status 500, request `r-1`",
+            "model `small`, request `r-1`: status 500; it cannot answer now",
         ),
         (
             refusal(429, "insufficient_quota"),
             QuotaError,
-            "model `small`: the endpoint answered status 429; its quota is used up",
+            "model `small`: status 429; its budget is used up",
         ),
         (
             refusal(401),
-            PermanentError,
-            "model `small`: the endpoint answered status 401; it wants another `api_key`",
+            UnavailableError,
+            "model `small`: status 401; it wants another key",
         ),
-        (refusal(404), PermanentError, "model `small`: the endpoint answered status 404"),
+        (refusal(404), UnavailableError, "model `small`: status 404; it does not serve this"),
         (
             refusal(400),
-            PermanentError,
-            "model `small`: the endpoint answered status 400; it refuses what it was sent",
+            RejectedError,
+            "model `small`: status 400; it refuses what it was sent",
         ),
         (
             lambda request: (200, {}, {"object": "list", "data": [], "model": "small", "usage": {}}),
@@ -173,7 +181,7 @@ def test_a_failure_is_told_by_type_after_one_request(
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None)],
+    [("7", 7.0), ("0.5", 0.5), ("-3", None), ("soon", None)],
     ids=["seconds", "fraction", "negative", "nonsense"],
 )
 def test_retry_after_is_passed_on(
@@ -195,7 +203,7 @@ def test_retry_after_may_be_a_date(endpoint: Endpoint, adapter: OpenAIEmbedder) 
 def test_a_server_that_is_not_there_is_transient() -> None:
     with pytest.raises(TransientError) as error:
         embedder("http://127.0.0.1:9/v1").embed_query("words")
-    assert str(error.value) == "model `small`: the endpoint cannot be reached"
+    assert str(error.value) == "model `small`: it cannot be reached"
 
 
 def test_a_server_that_does_not_answer_is_transient(endpoint: Endpoint) -> None:
@@ -209,7 +217,7 @@ def test_a_server_that_does_not_answer_is_transient(endpoint: Endpoint) -> None:
     with pytest.raises(TransientError) as error:
         embedder(endpoint.url, timeout_seconds=0.2).embed_query("words")
     released.set()
-    assert str(error.value) == "model `small`: the endpoint did not answer in time"
+    assert str(error.value) == "model `small`: no answer in time"
 
 
 def test_one_document_that_is_refused_does_not_fail_the_others(endpoint: Endpoint, adapter: OpenAIEmbedder) -> None:
@@ -223,7 +231,7 @@ def test_one_document_that_is_refused_does_not_fail_the_others(endpoint: Endpoin
     ]
     good, bad, fine = adapter.execute_batch(items)
     assert [isinstance(each, EmbeddingBatch) for each in (good, bad, fine)] == [True, False, True]
-    assert isinstance(bad, PermanentError)
+    assert isinstance(bad, RejectedError)
     assert len(endpoint.requests) == 4
 
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
-from penstock.adapters.embed.endpoint_errors import InputError, endpoint_error
+from penstock.adapters.embed.endpoint_errors import endpoint_error
 from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.adapters.haystack_setup import prepare_haystack
-from penstock.errors import MissingDependencyError, PermanentError, StageError
+from penstock.errors import MissingDependencyError, RejectedError, StageError
 from penstock.ports import Resources
 from penstock.records import Chunk, EmbeddingBatch, StageContext
 
@@ -24,8 +24,17 @@ class SecretName(BaseModel):
     env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
+_BYTES_PER_NUMBER = 32
+"""More than any endpoint writes a float in."""
+
+_BYTES_PER_ANSWER = 2**20
+
+
 class OpenAISettings(PassageSettings):
-    """Where the model is served. `send_dimension` asks the endpoint for `dimension` numbers; not every model can."""
+    """Where the model is served. `send_dimension` asks the endpoint for `dimension` numbers; not every model can.
+
+    `timeout_seconds` is for a whole request, from the connection to the last byte of the answer.
+    """
 
     base_url: HttpUrl
     model: str = Field(min_length=1)
@@ -51,6 +60,8 @@ class OpenAIEmbedder:
         from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
         from haystack.utils import Secret
 
+        from penstock.adapters.transport import BoundedTransport
+
         self.model = settings.model
         self.dimension = settings.dimension
         self._settings = settings
@@ -62,6 +73,14 @@ class OpenAIEmbedder:
             "api_base_url": str(settings.base_url).rstrip("/"),
             "timeout": settings.timeout_seconds,
             "max_retries": 0,
+            "http_client_kwargs": {
+                "transport": BoundedTransport(
+                    seconds=settings.timeout_seconds,
+                    most_bytes=settings.batch_size * settings.dimension * _BYTES_PER_NUMBER + _BYTES_PER_ANSWER,
+                ),
+                "headers": {"accept-encoding": "identity"},
+                "follow_redirects": False,
+            },
         }
         self._of_texts = OpenAIDocumentEmbedder(
             **shared, batch_size=settings.batch_size, progress_bar=False, raise_on_failure=True
@@ -72,10 +91,11 @@ class OpenAIEmbedder:
         """One vector for each chunk.
 
         Raises:
-            RejectedError: there are no chunks.
+            RejectedError: there are no chunks, or the endpoint refuses what it was sent.
             TransientError: rate limit (with what `Retry-After` says), server error, no connection, no answer in time.
             QuotaError: the account's budget is used up.
-            PermanentError: the endpoint refuses the request, or its answer is not sound.
+            UnavailableError: the key, the address or the model's name is not right.
+            PermanentError: the answer is not sound.
         """
         [result] = self.execute_batch([(ctx, chunks)])
         if isinstance(result, StageError):
@@ -111,7 +131,7 @@ class OpenAIEmbedder:
     def _serve(self, part: list[tuple[int, str]], vectors: dict[int, list[Any]], failed: dict[int, StageError]) -> None:
         try:
             found = self._request([text for _, text in part])
-        except InputError as error:
+        except RejectedError as error:
             documents = [list(group) for _, group in groupby(part, key=lambda pair: pair[0])]
             if len(documents) == 1:
                 failed[part[0][0]] = error
@@ -128,10 +148,6 @@ class OpenAIEmbedder:
         documents = [self._document_type(id=str(place), content=text) for place, text in enumerate(texts)]
         try:
             answer = self._of_texts.run(documents=documents)["documents"]
-        except ValueError as exc:
-            raise PermanentError(
-                f"model `{self.model}`: the endpoint's answer is not one vector for each text"
-            ) from exc
         except Exception as exc:
             raise endpoint_error(exc, self.model) from exc
         return [each.embedding for each in answer]

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from penstock.adapters.sniff import NCT_ID
 from penstock.adapters.sources.lines import study_id
-from penstock.errors import PermanentError, QuotaError, RejectedError, StageError, TransientError, UsageError
+from penstock.endpoints import http_error, transport_error
+from penstock.errors import PermanentError, RejectedError, UsageError
 from penstock.ports import Resources
 from penstock.records import SourceItem
 
@@ -19,19 +20,23 @@ if TYPE_CHECKING:
     import httpx
 
 PREFIX = "clinicaltrials:"
+_SERVICE = "ClinicalTrials.gov"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _IDS_PER_REQUEST = 100
 
 
 class ClinicalTrialsSettings(BaseModel):
-    """Where the service is, and how much is asked of it: its own limit is about 50 requests a minute."""
+    """Where the service is, and how much is asked of it: its own limit is about 50 requests a minute.
+
+    `timeout_seconds` and `max_bytes` are for a page: from the connection to its last byte.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str = "https://clinicaltrials.gov/api/v2"
     page_size: int = Field(default=100, ge=1, le=1000)
     requests_per_second: float = Field(default=0.8, gt=0)
-    timeout_seconds: float = Field(default=30, gt=0)
+    timeout_seconds: float = Field(default=60, gt=0)
     max_bytes: int = Field(default=64 * 2**20, gt=0)
 
     @field_validator("base_url")
@@ -62,8 +67,7 @@ class ClinicalTrialsSource:
         """The studies for `clinicaltrials:QUERY` or `clinicaltrials:NCT…,NCT…`.
 
         A number that the service does not know is an item that is rejected when it is read. Raises `UsageError` for
-        another form of target, and for failures of the service `TransientError` (unreachable, overloaded),
-        `QuotaError` or `PermanentError`.
+        another form of target, and for failures of the service what `penstock.endpoints` makes of them.
         """
         wanted = target.removeprefix(PREFIX).strip()
         if not target.startswith(PREFIX) or not wanted:
@@ -81,10 +85,13 @@ class ClinicalTrialsSource:
         """(NCT number, the study's bytes) from every page."""
         import httpx
 
+        from penstock.adapters.transport import BoundedTransport
+
         settings = self._settings
+        transport = BoundedTransport(seconds=settings.timeout_seconds, most_bytes=settings.max_bytes)
         parameters = {"format": "json", "pageSize": str(settings.page_size), **query}
         seen: set[str] = set()
-        with httpx.Client(timeout=settings.timeout_seconds, follow_redirects=False) as client:
+        with httpx.Client(timeout=settings.timeout_seconds, transport=transport, follow_redirects=False) as client:
             while True:
                 page = self._page(client, parameters)
                 for study in map(bytes, page.studies):
@@ -94,7 +101,7 @@ class ClinicalTrialsSource:
                 if not page.nextPageToken:
                     return
                 if page.nextPageToken in seen:
-                    raise PermanentError("ClinicalTrials.gov: the same page twice; a further one would be right")
+                    raise PermanentError(f"{_SERVICE}: the same page twice; a further one would be right")
                 seen.add(page.nextPageToken)
                 parameters["pageToken"] = page.nextPageToken
 
@@ -106,19 +113,18 @@ class ClinicalTrialsSource:
         try:
             with client.stream("GET", f"{self._settings.base_url}/studies", params=parameters) as answer:
                 if answer.status_code != httpx.codes.OK:
-                    raise _refusal(answer.status_code, answer.headers.get("Retry-After", ""))
+                    wait, date = answer.headers.get("retry-after"), answer.headers.get("date")
+                    raise http_error(_SERVICE, answer.status_code, retry_after=wait, date=date)
                 for piece in answer.iter_bytes():
                     content += piece
                     if len(content) > self._settings.max_bytes:
-                        raise PermanentError(
-                            f"ClinicalTrials.gov: a page of more than {self._settings.max_bytes} bytes"
-                        )
-        except httpx.HTTPError as exc:
-            raise TransientError(f"ClinicalTrials.gov: no answer ({type(exc).__name__})") from exc
+                        raise PermanentError(f"{_SERVICE}: a page of more than {self._settings.max_bytes} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise transport_error(_SERVICE, exc) or PermanentError(f"{_SERVICE}: {type(exc).__name__}") from exc
         try:
             return msgspec.json.decode(content, type=_Page)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise PermanentError("ClinicalTrials.gov: an answer that is no page of studies") from exc
+            raise PermanentError(f"{_SERVICE}: an answer that is no page of studies") from exc
 
     def _wait(self) -> None:
         now = time.monotonic()
@@ -138,13 +144,4 @@ def _item(number: str, content: bytes | None) -> SourceItem:
 
 
 def _missing(number: str) -> bytes:
-    raise RejectedError(f"`{number}`: ClinicalTrials.gov has no such study")
-
-
-def _refusal(status: int, retry_after: str) -> StageError:
-    if status == 429 or status >= 500:
-        seconds = float(retry_after) if retry_after.isdecimal() else None
-        return TransientError(f"ClinicalTrials.gov: status {status}", retry_after_seconds=seconds)
-    if status == 402:
-        return QuotaError(f"ClinicalTrials.gov: status {status}")
-    return PermanentError(f"ClinicalTrials.gov: status {status}")
+    raise RejectedError(f"`{number}`: {_SERVICE} has no such study")
