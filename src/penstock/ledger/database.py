@@ -26,11 +26,8 @@ from penstock.ledger.tables import metadata
 COMMIT, BESIDE = "ledger.commit", "ledger.beside"
 """What the seam calls the commits of write transactions, where the caller does not say more."""
 
-<<<<<<< /work/main/src/penstock/ledger/database.py
 REVISION = "0002"
-=======
 REVISION = "0001"
->>>>>>> /tmp/mine.25642
 """The newest migration in `migrations/versions`; a test compares the two."""
 
 _STAMP = (
