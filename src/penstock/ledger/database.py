@@ -27,7 +27,6 @@ COMMIT, BESIDE = "ledger.commit", "ledger.beside"
 """What the seam calls the commits of write transactions, where the caller does not say more."""
 
 REVISION = "0002"
-REVISION = "0001"
 """The newest migration in `migrations/versions`; a test compares the two."""
 
 _STAMP = (
