@@ -112,7 +112,8 @@ def run(
         stages: dict[str, Any] = {}
         try:
             if submission.jobs:
-                from penstock.compiler.launch import Launcher
+                workspace.stages.prepare(stage for stage in topology.stages if stage.gate is None)
+                from penstock.compiler.launch import Launcher  # takes a second, while the adapters are made
 
                 launcher = Launcher(workspace, topology, display.stage)
 

@@ -52,7 +52,7 @@ class Launcher:
         for stage in self.topology.stages:
             if stage.gate is None:
                 with suppress(StageError):  # this one is for the documents
-                    self.workspace.adapter(stage)  # what is not installed is told before anything starts
+                    self.workspace.stages.form(stage)  # what is not installed is told before anything starts
         ledger = self.workspace.ledger
         folder = prepare(self.workspace.home)
         with open_instance(folder) as instance, ledger.worker(self.workspace.profile.lease_seconds) as worker:

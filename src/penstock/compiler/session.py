@@ -74,6 +74,7 @@ def session_resource(open_workspace: Callable[[], Workspace], topology: Topology
                     run_id=context.run.run_id if context.run else "",
                     limit=profile.batch.documents,
                 )
+                workspace.stages.prepare(batch.stages if batch else ())
                 yield Session(batch)
             sweep(workspace)
             relay(ledger, workspace.resources.events, profile.events.type_prefix)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from penstock.errors import LostLeaseError, UsageError
 from penstock.events.facts import Fact, FactBatch, encode, fact_of
+from penstock.execution.messages import Subject
 from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.submit import keys_of
 from penstock.execution.workspace import Workspace
@@ -26,7 +27,7 @@ _WORN_OUT = "WornOutError"
 class BatchRun:
     """The jobs of a batch in memory: what they are, their work keys, what became of them.
 
-    `jobs` shrinks as documents fail or are lost to another worker; `outputs` holds what later stages still need.
+    `jobs` shrinks as documents fail or are lost to another worker; `outputs` holds, encoded, what stages still need.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class BatchRun:
         self.progress = progress
         self.size = len(jobs)
         self.jobs = {job.job: job for job in jobs}
+        self.subjects = {job.job: subject_of(job) for job in jobs}
         self.keys = {job.job: keys_of(topology, job.tenant, job, job.content_hash, job.kind_hint) for job in jobs}
-        self.outputs: dict[str, dict[str, object]] = {}
+        self.outputs: dict[str, dict[str, bytes]] = {}
         self.builds: dict[str, dict[str, str]] = {"index": {}, "graph": {}}
         self.recomputed: list[StageOutcome] = []
         self.open_stages = {stage.name for stage in topology.segment(segment)}
@@ -80,7 +82,8 @@ class BatchRun:
             if stage.name in needed and stage.when:
                 needed.add(stage.input)
         for name in set(self.outputs) - needed:
-            del self.outputs[name]
+            gone = self.outputs.pop(name)
+            self.workspace.stages.forget(key for job in gone if (key := self.keys[job][name]))
 
     def finish(self) -> None:
         """Once all stages are through: the switch to the new versions, or the wait at the gate."""
@@ -98,6 +101,7 @@ class BatchRun:
             facts = [fact_of(self.jobs[job]) for job in ended]
             ledger.outbox.add(cx, *self.facts(kind, gate.name if gate else "", "", facts))
             ledger.batches.ended(cx, self.batch)
+        self.workspace.stages.forget((), self.keys)
 
     def _complete(self, cx: Connection) -> None:
         ledger = self.workspace.ledger
@@ -123,6 +127,24 @@ class BatchRun:
                 rows = self.workspace.ledger.artifacts.find(cx, list(keys.values()))
                 found = {job: rows[key].build for job, key in keys.items() if key in rows}
                 self.builds[store].update({job: build for job, build in found.items() if build})
+
+
+def subject_of(job: Job) -> Subject:
+    """What the job's stages are told of its document."""
+    return Subject(
+        job=job.job,
+        tenant=job.tenant,
+        document=job.document,
+        source=job.source,
+        pipeline=job.pipeline,
+        version=job.version,
+        correlation_id=job.correlation_id,
+        locator=job.locator,
+        raw=job.content_hash,
+        size=job.size,
+        kind_hint=job.kind_hint,
+        metadata=job.metadata,
+    )
 
 
 def stores_written(topology: Topology) -> frozenset[str]:

@@ -11,7 +11,7 @@ from penstock import registry
 from penstock.errors import RejectedError, StageError, UsageError, nearest
 from penstock.execution.resources import ProfileResources
 from penstock.records import SourceItem, content_name
-from penstock.resilience.guard import as_stage_error
+from penstock.resilience.taxonomy import as_stage_error
 
 FILES = "files"
 

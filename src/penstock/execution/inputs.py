@@ -1,34 +1,46 @@
 """What a stage takes, by job: from memory, from the packs, or computed again where a pack is gone."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
-from penstock.errors import TransientError
+from penstock.errors import StageError, TransientError
 from penstock.execution import outputs
+from penstock.execution.adapters import contract_of
 from penstock.execution.batch import BatchRun
-from penstock.ledger.jobs import Job
 from penstock.plan.topology import PlannedStage
-from penstock.registry import Contract, stage_type
-from penstock.stages.types import GATE_GIVES
 
 Recompute = Callable[[PlannedStage, Sequence[str]], None]
 """Executes a stage again for some jobs, and leaves what it gave in `BatchRun.outputs`."""
 
 
-def inputs_of(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], recompute: Recompute) -> dict[str, Any]:
+class Input(NamedTuple):
+    """An encoded input: its work key, the contract that it keeps, its bytes. All empty for a pipeline's first stage."""
+
+    key: str = ""
+    of: str = ""
+    content: bytes = b""
+
+
+def inputs_of(
+    batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], recompute: Recompute
+) -> dict[str, Input | StageError]:
     """The input of each job, or the `StageError` that says why there is none.
 
     Jobs that fail on the way, or are lost to another worker, are no longer in the batch, and absent.
     """
     if stage.input is None:
-        return {job: _request(batch, batch.jobs[job]) for job in jobs}
+        return dict.fromkeys(jobs, Input())
     producers = _producers(batch, stage, jobs)
-    found: dict[str, Any] = {}
+    found: dict[str, Input | StageError] = {}
     for name in sorted(set(producers.values())):
+        producer = batch.topology.stage(name)
         members = [job for job in jobs if producers[job] == name]
-        found |= _values(batch, batch.topology.stage(name), members, recompute)
+        of = producer.gate.ledger_field if producer.gate else producer.type
+        for job, content in _contents(batch, producer, members, recompute).items():
+            key = batch.keys[job][name] or ""
+            found[job] = content if isinstance(content, StageError) else Input(key, of, content)
     return found
 
 
@@ -44,7 +56,9 @@ def _producers(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> dic
     return chosen
 
 
-def _values(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str], recompute: Recompute) -> dict[str, Any]:
+def _contents(
+    batch: BatchRun, producer: PlannedStage, jobs: Sequence[str], recompute: Recompute
+) -> dict[str, bytes | StageError]:
     memory = batch.outputs.setdefault(producer.name, {})
     missing = [job for job in jobs if job not in memory]
     if missing:
@@ -56,40 +70,24 @@ def _values(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str], recomp
     return {job: memory.get(job, gone) for job in jobs if job in batch.jobs}
 
 
-def _stored(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str]) -> dict[str, Any]:
+def _stored(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str]) -> dict[str, bytes]:
     """What the packs hold; rows of what they do not hold any more are forgotten, so that it is computed again."""
     ledger, resources = batch.workspace.ledger, batch.workspace.resources
     keys = {job: key for job in jobs if (key := batch.keys[job][producer.name]) is not None}
     with ledger.read() as cx:
         rows = ledger.artifacts.find(cx, list(keys.values()))
     found, broken = outputs.read_packs(resources.packs, list(rows.values()))
-    contract = _gives(producer)
-    values: dict[str, Any] = {}
+    contract = contract_of(producer.gate.ledger_field if producer.gate else producer.type)
+    contents: dict[str, bytes] = {}
     for job, key in keys.items():
         if key in found:
             try:
-                values[job] = outputs.decode(found[key], contract, batch.jobs[job].tenant, resources.raw)
+                outputs.decode(found[key], contract, batch.jobs[job].tenant, resources.raw)
             except (msgspec.MsgspecError, KeyError, ValueError):
                 broken.append(key)
+            else:
+                contents[job] = found[key]
     if broken:
         with ledger.begin() as cx:
             ledger.artifacts.forget(cx, broken)
-    return values
-
-
-def _gives(producer: PlannedStage) -> Contract:
-    return GATE_GIVES[producer.gate.ledger_field] if producer.gate else stage_type(producer.type).gives
-
-
-def _request(batch: BatchRun, job: Job) -> Any:
-    try:
-        content = batch.workspace.resources.raw.get(job.tenant, job.content_hash)
-    except KeyError:
-        return TransientError(f"{_raw(job)} is gone; a run with the document among its inputs stores it again")
-    except (OSError, ValueError) as exc:
-        return TransientError(f"{_raw(job)} cannot be read back as it was stored: {type(exc).__name__}")
-    return outputs.request_of(job, content)
-
-
-def _raw(job: Job) -> str:
-    return f"raw object `{job.content_hash[:12]}…`"
+    return contents

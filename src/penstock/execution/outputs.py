@@ -10,7 +10,7 @@ import msgspec
 from penstock.errors import PermanentError, RejectedError
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ports import PackStore, RawStore
-from penstock.records import AdapterRequest, EmbeddingBatch, Facts, GraphWriteReceipt, IndexReceipt, RawPayload, new_id
+from penstock.records import EmbeddingBatch, Facts, GraphWriteReceipt, IndexReceipt, RawPayload, new_id
 from penstock.registry import Contract
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -99,20 +99,6 @@ def output_count(value: Any) -> int:
         case GraphWriteReceipt():
             return value.entities + value.relations
     return 1
-
-
-def request_of(job: Any, content: bytes) -> AdapterRequest:
-    """What the first stage is asked for, from a job."""
-    return AdapterRequest(
-        document_id=job.document,
-        source=job.source,
-        locator=job.locator,
-        raw=job.content_hash,
-        size=job.size,
-        kind_hint=job.kind_hint,
-        metadata=job.metadata,
-        content=content,
-    )
 
 
 def _check(value: Any, contract: Contract) -> None:

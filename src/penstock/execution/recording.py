@@ -5,16 +5,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from penstock.errors import StageError
 from penstock.events.facts import Fact, fact_of
-from penstock.execution import outputs
 from penstock.execution.batch import BatchRun
+from penstock.execution.messages import fault_of
 from penstock.execution.report import StageOutcome
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.jobs import Failure
 from penstock.plan.topology import PlannedStage
 from penstock.registry import stage_type
-from penstock.resilience.guard import Outcome
+from penstock.resilience.calls import Outcome
 
 
 def record(
@@ -33,7 +32,7 @@ def record(
         batch.keep_held(cx)
         held = {job: outcome for job, outcome in outcomes.items() if job in batch.jobs}
         failures = {job: _failure(stage, job, each) for job, each in held.items() if each.error is not None}
-        done = {job: outputs.output_count(each.value) for job, each in held.items() if each.error is None}
+        done = {job: each.value.count for job, each in held.items() if each.error is None}
         mine = {batch.keys[job][stage.name] for job in done}
         ledger.artifacts.add(cx, [row for row in rows if row.work_key in mine])
         runs = [stage_run(batch, stage, job, each, failures.get(job)) for job, each in held.items()]
@@ -90,7 +89,8 @@ def _tell(
     for job, outcome in held.items():
         member = batch.jobs[job]
         for retry in outcome.retries:
-            error = {"error_type": type(retry.error).__name__, "error_message": _shown(retry.error)}
+            fault = fault_of(retry.error)
+            error = {"error_type": fault.name, "error_message": fault.message}
             fields = {"attempt": retry.attempt, "backoff_ms": retry.backoff_seconds * 1000, **error}
             told["stage.retrying"].append(fact_of(member, **fields))
         ending = {"attempt": outcome.attempts, "duration_ms": outcome.seconds * 1000}
@@ -109,24 +109,14 @@ def _tell(
 def _failure(stage: PlannedStage, job: str, outcome: Outcome) -> Failure:
     error = outcome.error
     assert error is not None
-    chain: list[str] = []
-    cause = error.__cause__
-    while cause is not None and len(chain) < 5:
-        chain.append(type(cause).__name__)
-        cause = cause.__cause__
-    foreign = chain[0] if chain and type(error).__name__ == "PermanentError" else type(error).__name__
+    fault = fault_of(error)
     return Failure(
         job=job,
         stage=stage.name,
         status=error.status or stage_type(stage.type).failed_status,
-        error_type=foreign,
-        message=_shown(error),
+        error_type=fault.name,
+        message=fault.message,
         recovery=error.recovery,
         attempts=outcome.attempts,
-        chain=tuple(chain),
+        chain=fault.causes,
     )
-
-
-def _shown(error: StageError) -> str:
-    """The message as UTF-8 can hold it: a file name may have bytes that it has no form for."""
-    return error.message.encode("utf-8", "replace").decode()

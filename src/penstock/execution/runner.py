@@ -14,16 +14,19 @@ from penstock.errors import StageError
 from penstock.events.facts import fact_of
 from penstock.execution import outputs
 from penstock.execution.batch import BatchRun
-from penstock.execution.inputs import inputs_of
+from penstock.execution.inputs import Input, inputs_of
+from penstock.execution.messages import Item
 from penstock.execution.recording import gate_fields, record, stage_run
 from penstock.execution.report import StageOutcome
+from penstock.execution.stages import Member, called_by
 from penstock.execution.sweep import remove_builds
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.jobs import Job
 from penstock.plan.topology import PlannedStage
-from penstock.records import StageContext, new_id
+from penstock.records import new_id
 from penstock.registry import StageType, stage_type
-from penstock.resilience.guard import Guard, Outcome
+from penstock.resilience.calls import Outcome
+from penstock.resilience.guard import Guard
 
 
 def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
@@ -69,20 +72,28 @@ def _take_over(batch: BatchRun, stage: PlannedStage, rows: Mapping[str, Artifact
 
 def _execute(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: StageOutcome) -> None:
     kind = stage_type(stage.type)
-    adapter: Any = None
+    unmade: StageError | None = None
     try:
-        adapter = batch.workspace.adapter(stage)
+        batch.workspace.stages.form(stage)
     except StageError as exc:
-        inputs: dict[str, Any] = dict.fromkeys(jobs, exc)
+        unmade = exc
+        inputs: dict[str, Input | StageError] = dict.fromkeys(jobs, exc)
     else:
         inputs = inputs_of(batch, stage, jobs, partial(_recompute, batch))
     members = {job: batch.jobs[job] for job in inputs}
     builds = {job: new_id() for job in inputs} if kind.store else {}
     jobs = _announce(batch, stage, kind, list(inputs), builds)
-    outcomes = {job: Outcome(error=inputs[job]) for job in jobs if isinstance(inputs[job], StageError)}
-    ready = [job for job in jobs if job not in outcomes]
-    outcomes |= zip(ready, _call(batch, stage, adapter, [(job, inputs[job]) for job in ready], builds), strict=True)
-    encoded = _encode(kind, outcomes)
+    outcomes: dict[str, Outcome] = {}
+    ready: dict[str, Input] = {}
+    for job in jobs:
+        match inputs[job]:
+            case StageError() as error:
+                outcomes[job] = Outcome(error=error, attempts=0 if unmade else 1)
+            case Input() as found:
+                ready[job] = found
+    if ready:
+        outcomes |= zip(ready, _call(batch, stage, ready, builds), strict=True)
+    encoded = {job: outcome.value.output for job, outcome in outcomes.items() if outcome.error is None}
     rows = _write(batch, stage, encoded, builds)
     try:
         record(batch, stage, outcomes, rows, result)
@@ -90,7 +101,7 @@ def _execute(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: 
         lost = [members[job] for job in encoded if job not in batch.jobs]
         if kind.store and lost:  # a sweep may have looked for what they wrote too early
             remove_builds(batch.workspace, [(job.tenant, kind.store, builds[job.job]) for job in lost])
-    batch.outputs.setdefault(stage.name, {}).update({job: outcomes[job].value for job in encoded})
+    batch.outputs.setdefault(stage.name, {}).update(encoded)
     if kind.store:
         batch.builds[kind.store].update({job: builds[job] for job in encoded})
 
@@ -120,57 +131,26 @@ def _announce(
 
 
 def _call(
-    batch: BatchRun, stage: PlannedStage, adapter: Any, items: Sequence[tuple[str, Any]], builds: Mapping[str, str]
+    batch: BatchRun, stage: PlannedStage, inputs: Mapping[str, Input], builds: Mapping[str, str]
 ) -> list[Outcome]:
-    guard = Guard(stage.policy)
-    members = [(batch.jobs[job], value) for job, value in items]
-    total = len(members)
-
-    def context(job: Job, attempt: int, seconds: float) -> StageContext:
-        return StageContext(
-            tenant_id=job.tenant,
-            doc_id=job.document,
-            job_id=job.job,
-            correlation_id=job.correlation_id,
-            pipeline=job.pipeline,
-            pipeline_version=job.version,
-            stage=stage.name,
-            build=builds.get(job.job, ""),
-            attempt=attempt,
-            deadline=time.monotonic() + seconds,
-            metadata=job.metadata,
+    workspace = batch.workspace
+    members = [
+        Member(
+            batch.subjects[job],
+            Item(job, builds.get(job, ""), batch.keys[job][stage.name] or "", takes=given.key, of=given.of),
+            given.content,
         )
-
-    def one(item: tuple[Job, Any], attempt: int) -> Any:
-        return adapter.execute(context(item[0], attempt, stage.policy.timeout_seconds), item[1])
-
-    def many(chosen: Sequence[tuple[Job, Any]], attempt: int) -> Any:
-        seconds = stage.policy.timeout_seconds * len(chosen)
-        return adapter.execute_batch([(context(job, attempt, seconds), value) for job, value in chosen])
-
-    def progress(done: int) -> None:
-        batch.progress(stage.name, done, total)
-
-    if not hasattr(adapter, "execute_batch"):
-        return guard.each(one, members, progress)
-    size = getattr(adapter, "batch_documents", None) or total or 1
-    found: list[Outcome] = []
-    for first in range(0, total, size):
-        found += guard.batch(many, members[first : first + size])
-        progress(len(found))
-    return found
-
-
-def _encode(kind: StageType, outcomes: Mapping[str, Outcome]) -> dict[str, bytes]:
-    """The outputs as bytes; one that is not what the stage's contract says becomes its document's error."""
-    encoded: dict[str, bytes] = {}
-    for job, outcome in outcomes.items():
-        if outcome.error is None:
-            try:
-                encoded[job] = outputs.encode(outcome.value, kind.gives)
-            except StageError as exc:
-                outcome.error = exc
-    return encoded
+        for job, given in inputs.items()
+    ]
+    form = workspace.stages.form(stage)
+    total = len(members)
+    guard = Guard(workspace.policy(stage), workspace.shared, form.endpoint or called_by(stage))
+    return guard.run(
+        workspace.stages.caller(stage, members),
+        total,
+        size=(form.size or total) if form.together else None,
+        progress=lambda done: batch.progress(stage.name, done, total),
+    )
 
 
 def _write(

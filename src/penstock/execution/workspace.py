@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,9 +11,16 @@ from typing import Any
 
 from penstock import registry
 from penstock.errors import LedgerError, MissingDependencyError
+from penstock.execution.lines import ProcessLine, ThreadLine
+from penstock.execution.messages import Open
 from penstock.execution.resources import ProfileResources
+from penstock.execution.stages import Stages
 from penstock.ledger.ledger import Ledger
-from penstock.plan.topology import PlannedStage, Topology
+from penstock.plan.folder import RESILIENCE
+from penstock.plan.policies import LivePolicies
+from penstock.plan.topology import PlannedStage, Policy, Topology
+from penstock.resilience.memory import LocalState
+from penstock.resilience.shared import SharedState
 from penstock.spec.profile import ProfileSpec
 
 
@@ -25,6 +33,7 @@ class Workspace:
         self.profile = profile
         self.resources = ProfileResources(home, config, profile)
         self._adapters: dict[tuple[str, str, str], Any] = {}
+        self._policies = LivePolicies(config / RESILIENCE)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -40,6 +49,24 @@ class Workspace:
         if "ledger" in self.__dict__:
             return self.ledger
         return Ledger.open_existing(self.home, self._ledger_url())
+
+    @cached_property
+    def stages(self) -> Stages:
+        """The adapters of stages at work: in a process of their own, or in a thread where the profile says so."""
+        if self.profile.isolation == "inline":
+            return Stages(ThreadLine(self.resources))
+        profile = self.profile.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        opening = Open(str(self.home.absolute()), str(self.config.absolute()), profile, tuple(sys.path))
+        return Stages(ProcessLine(opening))
+
+    @cached_property
+    def shared(self) -> SharedState:
+        """Breakers and rates, as all processes on this ledger know them."""
+        return LocalState()
+
+    def policy(self, stage: PlannedStage) -> Policy:
+        """The stage's policy as `resilience.yaml` has it now, or as it was planned where the file does not say."""
+        return self._policies.now().get(stage.policy.name, stage.policy)
 
     @contextmanager
     def look(self) -> Iterator[Any]:
@@ -69,6 +96,9 @@ class Workspace:
         return Topology.decode(content)
 
     def close(self) -> None:
+        if "stages" in self.__dict__:
+            self.stages.close()
+            del self.stages
         ledger = self.__dict__.get("ledger") or self.__dict__.get("existing_ledger")
         if ledger is not None:
             ledger.close()

@@ -40,6 +40,29 @@ def load_policies(path: Path) -> Policies:
     return Policies(sound, unsound, read.spec is not None, tuple(in_file_order(read.problems)))
 
 
+class LivePolicies:
+    """The policies of a file as it is now: read again when it has changed, the last sound ones where it is not sound."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._sound: dict[str, Policy] = {}
+
+    def now(self) -> dict[str, Policy]:
+        """Policies by name; empty without a file, or as long as it was never sound."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return self._sound
+        seen = (status.st_mtime_ns, status.st_size)
+        if seen != self._seen:
+            self._seen = seen
+            found = load_policies(self._path)
+            if not found.problems:
+                self._sound = found.sound
+        return self._sound
+
+
 def resolved(name: str, spec: PolicySpec) -> Policy:
     """A policy as a plan holds it."""
     breaker = spec.circuit_breaker

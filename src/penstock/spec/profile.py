@@ -1,6 +1,6 @@
 """What a profile file says: which adapters do the work, and where state lives (`config/profiles/*.yaml`)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
@@ -82,6 +82,11 @@ class ProfileSpec(SpecModel):
     ledger: LedgerSpec = LedgerSpec()
     batch: BatchSpec = BatchSpec()
     events: EventsSpec = EventsSpec()
+    isolation: Literal["process", "inline"] = Field(
+        default="process",
+        description="Where adapters run: in a process of their own, which is killed when an attempt outlasts its "
+        "timeout, or in the run's own (for debuggers).",
+    )
     lease_seconds: int = Field(
         default=60, ge=5, le=3_600, description="How long a worker that falls silent keeps its jobs."
     )

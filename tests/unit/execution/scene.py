@@ -66,7 +66,7 @@ class Scene:
         self.home = folder / "home"
         self.documents = folder / "documents"
         self.documents.mkdir(exist_ok=True)
-        profile = ProfileSpec(name="toys", batch=BatchSpec(documents=50))
+        profile = ProfileSpec(name="toys", batch=BatchSpec(documents=50), isolation="inline")
         self.workspace = Workspace(self.home, folder / "config", profile)
         self.ledger = self.workspace.ledger
 
@@ -83,6 +83,13 @@ class Scene:
         """What is queued, claimed by a worker of its own, which gives it back in the end."""
         with self.worker() as worker:
             yield self.claim(worker, topology, segment, **more)
+
+    @contextmanager
+    def another(self) -> Iterator["Scene"]:
+        """The same home, as another process would open it."""
+        other = Scene(self.home.parent)
+        yield other
+        other.workspace.close()
 
     def worker(self) -> Worker:
         return self.ledger.worker(60)

@@ -70,13 +70,13 @@ def builds(scene: Scene) -> list[str]:
 def test_a_worker_that_lost_its_batch_in_the_middle_of_a_stage_writes_nothing_of_it(scene: Scene, toys: Any) -> None:
     scene.write(**TWO)
     scene.submit(GRAPH_ONLY)
-    with scene.worker() as slow, scene.worker() as quick:
+    with scene.worker() as slow, scene.another() as other, other.worker() as quick:
         first = scene.claim(slow, GRAPH_ONLY)
 
         def overtaken(ctx: Any, value: Any) -> None:
             toys.on.clear()
             expire(scene, slow)
-            run_batch(scene.claim(quick, GRAPH_ONLY))
+            run_batch(other.claim(quick, GRAPH_ONLY))
 
         toys.on["extract"] = overtaken
         with pytest.raises(LostLeaseError, match="was taken over by another worker"):
@@ -97,14 +97,14 @@ def test_a_worker_that_lost_its_batch_in_the_middle_of_a_stage_writes_nothing_of
 def test_what_a_sink_was_still_writing_for_a_lost_batch_is_taken_back(scene: Scene, toys: Any) -> None:
     scene.write(**TWO)
     scene.submit(FULL)
-    with scene.worker() as slow, scene.worker() as quick:
+    with scene.worker() as slow, scene.another() as other, other.worker() as quick:
         first = scene.claim(slow, FULL)
 
         def overtaken(ctx: Any, value: Any) -> None:
             toys.on.clear()
             expire(scene, slow)
-            run_batch(scene.claim(quick, FULL))
-            sweep(scene.workspace)
+            run_batch(other.claim(quick, FULL))
+            sweep(other.workspace)
 
         toys.on["index"] = overtaken
         with pytest.raises(LostLeaseError):

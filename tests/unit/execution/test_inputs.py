@@ -49,7 +49,7 @@ def test_a_document_whose_raw_bytes_are_gone_says_so_and_a_run_with_its_input_me
     scene.raw("b").unlink()
     assert counts(scene.go_on())["ingest"] == (2, 0, 1)
     job = scene.job("b")
-    assert (job.status, job.error_recovery) == ("ingest_failed", "transient")
+    assert (job.status, job.error_recovery) == ("ingest_failed", "unavailable")
     assert job.error_message == (
         f"raw object `{job.content_hash[:12]}…` is gone; a run with the document among its inputs stores it again"
     )

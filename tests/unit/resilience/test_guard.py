@@ -1,64 +1,87 @@
 """Attempts, waits and timeouts around a stage's calls."""
 
-import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from penstock.errors import (
-    LedgerError,
     PermanentError,
     QuotaError,
     RejectedError,
+    StageError,
     StageTimeoutError,
     TransientError,
     UnavailableError,
 )
 from penstock.plan.topology import Policy
-from penstock.resilience.guard import Guard, Outcome, Retry, as_stage_error
+from penstock.resilience.calls import Answer, CallerDiedError, Outcome, Retry
+from penstock.resilience.guard import Guard
 
 LINEAR = Policy(name="patient", max_attempts=4, backoff_strategy="linear", backoff_max_seconds=2.5)
 HASTY = Policy(name="hasty", max_attempts=1, timeout_seconds=0.05)
+HANGS, DIES = object(), object()
 
 
 class Naps(list[float]):
     """A `sleep` that only notes for how long it was asked to."""
 
     def __call__(self, seconds: float) -> None:
-        self.append(seconds)
+        self.append(round(seconds, 2))
+
+
+class Bench:
+    """Makes calls when they are waited for: `answer(items, attempt)` gives one result an item, raises for all of them,
+    or is `HANGS` or `DIES`."""
+
+    def __init__(self, answer: Callable[[Sequence[int], int], Any], window: int = 8, concurrent: int = 1) -> None:
+        self.answer = answer
+        self.window = window
+        self.concurrent = concurrent
+        self.line: list[tuple[int, Sequence[int], int]] = []
+        self.calls: list[tuple[tuple[int, ...], int]] = []
+        self.kills = 0
+
+    def begin(self, ticket: int, items: Sequence[int], attempt: int, seconds: float) -> None:
+        self.line.append((ticket, items, attempt))
+
+    def wait(self, seconds: float) -> Answer | None:
+        ticket, items, attempt = self.line[0]
+        answer: Any = None
+        error = None
+        try:
+            answer = self.answer(items, attempt)
+        except StageError as exc:
+            error = exc
+        if answer is HANGS:
+            time.sleep(seconds)
+            return None
+        self.line.pop(0)
+        self.calls.append((tuple(items), attempt))
+        if answer is DIES:
+            self.line.clear()
+            raise CallerDiedError("it died")
+        return Answer(ticket, 0.25, answer or (), error)
+
+    def kill(self) -> None:
+        self.kills += 1
+        self.line.clear()
 
 
 class Flaky:
-    """Fails the first `failures` attempts at each item in `broken`, then doubles it."""
+    """Fails the first `failures` attempts at each item in `broken`; doubles the others."""
 
-    def __init__(self, failures: int, error: Exception, broken: Sequence[int]) -> None:
+    def __init__(self, failures: int, error: Any, *broken: int) -> None:
         self.failures = failures
         self.error = error
         self.broken = set(broken)
-        self.calls: list[tuple[int, int]] = []
 
-    def __call__(self, item: int, attempt: int) -> int:
-        self.calls.append((item, attempt))
-        if item in self.broken and attempt <= self.failures:
-            raise self.error
-        return item * 2
-
-
-class Stuck:
-    """Waits at the items in `held` until `let_go` is called; doubles the others."""
-
-    def __init__(self, *held: int, attempts: int = 99) -> None:
-        self.held = set(held)
-        self.attempts = attempts
-        self.let_go = threading.Event()
-        self.calls: list[tuple[int, int]] = []
-
-    def __call__(self, item: int, attempt: int) -> int:
-        self.calls.append((item, attempt))
-        if item in self.held and attempt <= self.attempts:
-            self.let_go.wait(20)
-        return item * 2
+    def __call__(self, items: Sequence[int], attempt: int) -> Any:
+        fails = attempt <= self.failures
+        if self.error in (HANGS, DIES):
+            return self.error if fails and self.broken & set(items) else [item * 2 for item in items]
+        return [self.error if fails and item in self.broken else item * 2 for item in items]
 
 
 def told(outcomes: Sequence[Outcome]) -> list[Any]:
@@ -66,211 +89,214 @@ def told(outcomes: Sequence[Outcome]) -> list[Any]:
     return [type(each.error).__name__ if each.error else each.value for each in outcomes]
 
 
+def whole(error: StageError, *broken: int) -> Callable[[Sequence[int], int], Any]:
+    """Raises for all items where one of `broken` is among them."""
+
+    def answer(items: Sequence[int], attempt: int) -> Any:
+        if set(broken) & set(items):
+            raise error
+        return [item * 2 for item in items]
+
+    return answer
+
+
 def test_outcomes_come_in_the_order_of_the_items() -> None:
     done: list[int] = []
-    outcomes = Guard(Policy()).each(lambda item, attempt: item * 2, [3, 1, 2], done.append)
-    assert (told(outcomes), [each.attempts for each in outcomes], done) == ([6, 2, 4], [1, 1, 1], [1, 2, 3])
-    assert Guard(Policy()).each(lambda item, attempt: item, []) == []
+    outcomes = Guard(Policy()).run(Bench(Flaky(0, None)), 3, progress=done.append)
+    assert (told(outcomes), [each.attempts for each in outcomes], done) == ([0, 2, 4], [1, 1, 1], [1, 2, 3])
+    assert [each.seconds for each in outcomes] == [0.25] * 3
+    assert Guard(Policy()).run(Bench(Flaky(0, None)), 0) == []
 
 
-def test_a_transient_error_is_tried_again_and_every_retry_is_noted() -> None:
-    naps = Naps()
-    error = TransientError("busy")
-    call = Flaky(2, error, [7])
-    (first, second) = Guard(LINEAR, naps).each(call, [7, 8])
-    assert (first.value, first.attempts, second.value, second.attempts) == (14, 3, 16, 1)
-    assert [(each.attempt, each.backoff_seconds, each.error) for each in first.retries] == [
-        (1, 1.0, error),
-        (2, 2.0, error),
-    ]
-    assert (naps, call.calls) == ([1.0, 2.0], [(7, 1), (7, 2), (7, 3), (8, 1)])
-    assert 3.0 <= first.seconds < 4.0, "waits are part of what a document took"
+def test_a_transient_error_is_tried_again_while_the_others_go_on() -> None:
+    naps, error = Naps(), TransientError("busy")
+    bench = Bench(Flaky(2, error, 0))
+    (first, second) = Guard(LINEAR, sleep=naps).run(bench, 2)
+    assert (first.value, first.attempts, second.value, second.attempts) == (0, 3, 2, 1)
+    assert first.retries == [Retry(1, 1.0, error), Retry(2, 2.0, error)]
+    assert bench.calls == [((0,), 1), ((1,), 1), ((0,), 2), ((0,), 3)]
+    assert naps == [1.0, 2.0]
+    assert first.seconds == 3 * 0.25 + 3.0, "waits are part of what a document took"
 
 
 def test_after_the_last_attempt_the_error_stands() -> None:
     naps = Naps()
-    (outcome,) = Guard(LINEAR, naps).each(Flaky(9, TransientError("busy"), [1]), [1])
+    (outcome,) = Guard(LINEAR, sleep=naps).run(Bench(Flaky(9, TransientError("busy"), 0)), 1)
     assert (told([outcome]), outcome.attempts, len(outcome.retries)) == (["TransientError"], 4, 3)
     assert naps == [1.0, 2.0, 2.5], "the longest wait is the policy's"
 
 
 @pytest.mark.parametrize(
-    ("strategy", "waits"), [("none", []), ("linear", [1.0, 2.0, 3.0, 4.0]), ("exponential", [1.0, 2.0, 4.0, 5.0])]
+    ("strategy", "waits"),
+    [("none", [0.0] * 4), ("linear", [1.0, 2.0, 3.0, 4.0]), ("exponential", [1.0, 2.0, 4.0, 5.0])],
 )
 def test_waits_grow_as_the_policy_says(strategy: str, waits: list[float]) -> None:
-    naps = Naps()
     policy = Policy(max_attempts=5, backoff_strategy=strategy, backoff_max_seconds=5.0)
-    (outcome,) = Guard(policy, naps).each(Flaky(4, TransientError("busy"), [1]), [1])
-    assert (outcome.value, outcome.attempts, naps) == (2, 5, waits)
+    (outcome,) = Guard(policy, sleep=Naps()).run(Bench(Flaky(4, TransientError("busy"), 0)), 1)
+    assert (outcome.value, outcome.attempts) == (0, 5)
+    assert [each.backoff_seconds for each in outcome.retries] == waits
 
 
 def test_chance_adds_no_more_than_the_jitter() -> None:
-    naps = Naps()
     policy = Policy(max_attempts=10, backoff_strategy="linear", backoff_max_seconds=1.0, backoff_jitter_seconds=0.5)
-    Guard(policy, naps).each(Flaky(9, TransientError("busy"), [1]), [1])
-    assert len(naps) == 9
-    assert all(1.0 <= each <= 1.5 for each in naps)
+    (outcome,) = Guard(policy, sleep=Naps()).run(Bench(Flaky(9, TransientError("busy"), 0)), 1)
+    waits = [each.backoff_seconds for each in outcome.retries]
+    assert len(waits) == 9
+    assert len(set(waits)) > 1
+    assert all(1.0 <= each <= 1.5 for each in waits)
 
 
 def test_what_an_endpoint_asks_for_is_waited_for() -> None:
     naps = Naps()
-    Guard(LINEAR, naps).each(Flaky(1, TransientError("busy", retry_after_seconds=30), [1]), [1])
-    Guard(LINEAR, naps).each(Flaky(1, TransientError("busy", retry_after_seconds=0.1), [1]), [1])
+    Guard(LINEAR, sleep=naps).run(Bench(Flaky(1, TransientError("busy", retry_after_seconds=30), 0)), 1)
+    Guard(LINEAR, sleep=naps).run(Bench(Flaky(1, TransientError("busy", retry_after_seconds=0.1), 0)), 1)
     assert naps == [30.0, 1.0], "never less than the policy's own wait"
 
 
+def test_an_endpoint_that_asks_for_more_than_a_run_waits_is_unavailable() -> None:
+    error = TransientError("busy", retry_after_seconds=3600, status="embed_failed")
+    bench = Bench(Flaky(1, error, 0))
+    (outcome,) = Guard(LINEAR).run(bench, 1)
+    assert isinstance(outcome.error, UnavailableError)
+    assert (outcome.error.message, outcome.error.status, outcome.error.__cause__) == (
+        "busy; it asks to be called again in 3600 s",
+        "embed_failed",
+        error,
+    )
+    assert len(bench.calls) == 1
+
+
 @pytest.mark.parametrize("error", [PermanentError("no"), RejectedError("no"), QuotaError("no"), UnavailableError("no")])
-def test_no_other_error_is_tried_again(error: Exception) -> None:
-    call = Flaky(9, error, [1])
-    (outcome,) = Guard(LINEAR, Naps()).each(call, [1])
-    assert (outcome.error, outcome.attempts, outcome.retries, call.calls) == (error, 1, [], [(1, 1)])
+def test_no_other_error_is_tried_again(error: StageError) -> None:
+    bench = Bench(Flaky(9, error, 0))
+    (outcome,) = Guard(LINEAR).run(bench, 1)
+    assert (outcome.error, outcome.attempts, outcome.retries, bench.calls) == (error, 1, [], [((0,), 1)])
 
 
-@pytest.mark.parametrize("error", [ValueError("odd\nsecond line"), KeyError(), SystemExit(3), KeyboardInterrupt()])
-def test_whatever_an_adapter_raises_ends_its_own_document_only(error: BaseException) -> None:
-    def call(item: int, attempt: int) -> int:
-        if item == 1:
-            raise error
-        return item * 2
-
-    outcomes = Guard(LINEAR).each(call, [0, 1, 2])
-    assert told(outcomes) == [0, "PermanentError", 4]
-    assert outcomes[1].error is not None
-    assert outcomes[1].error.__cause__ is error
-
-
-def test_errors_of_others_are_told_in_one_line() -> None:
-    assert as_stage_error(ValueError("odd\nsecond line")).message == "ValueError: odd"
-    assert as_stage_error(ValueError("x" * 999)).message == "ValueError: " + "x" * 300
-    assert as_stage_error(KeyError()).message == "KeyError"
-    ours = as_stage_error(LedgerError("no such job", hint="look again"))
-    assert (type(ours), ours.message, ours.hint) == (PermanentError, "no such job", "look again")
-
-
-def test_an_attempt_that_outlasts_its_timeout_is_left_behind_and_the_others_go_on() -> None:
-    call = Stuck(1)
+def test_an_attempt_that_outlasts_its_timeout_is_ended_and_what_stood_behind_it_goes_on() -> None:
     done: list[int] = []
-    outcomes = Guard(HASTY).each(call, [0, 1, 2], done.append)
-    call.let_go.set()
-    assert (told(outcomes), done) == ([0, "StageTimeoutError", 4], [1, 2, 3])
+    bench = Bench(Flaky(9, HANGS, 1))
+    outcomes = Guard(HASTY).run(bench, 4, progress=done.append)
+    assert (told(outcomes), done) == ([0, "StageTimeoutError", 4, 6], [1, 2, 3, 4])
     assert (outcomes[1].attempts, outcomes[1].seconds) == (1, 0.05)
     assert str(outcomes[1].error) == "no answer within 0.05 s (policy `hasty`)"
-
-
-def test_an_answer_that_comes_too_late_is_dropped() -> None:
-    call = Stuck(1)
-    outcomes = Guard(HASTY).each(call, [1, 2])
-    before = told(outcomes)
-    late = [each for each in threading.enumerate() if each.name == "penstock-stage"]
-    call.let_go.set()
-    for each in late:
-        each.join()
-    assert before == told(outcomes) == ["StageTimeoutError", 4]
-    assert call.calls == [(1, 1), (2, 1)], "the thread that was left behind takes no further item"
+    assert bench.kills == 1
+    assert [each.attempts for each in outcomes] == [1, 1, 1, 1], "a place in line is no attempt"
 
 
 def test_a_timeout_is_tried_again_as_often_as_the_policy_allows() -> None:
     policy = Policy(max_attempts=3, backoff_strategy="linear", timeout_seconds=0.05)
-    naps = Naps()
-    call = Stuck(1, 2, attempts=1)
-    call.held.add(3)
-    outcomes = Guard(policy, naps).each(call, [1, 2])
-    call.let_go.set()
-    assert (told(outcomes), [each.attempts for each in outcomes], naps) == ([2, 4], [2, 2], [1.0, 1.0])
+    bench = Bench(Flaky(1, HANGS, 0, 1))
+    outcomes = Guard(policy, sleep=Naps()).run(bench, 2)
+    assert (told(outcomes), [each.attempts for each in outcomes], bench.kills) == ([0, 2], [2, 2], 2)
     assert [(each.attempt, type(each.error)) for each in outcomes[0].retries] == [(1, StageTimeoutError)]
-
-
-def test_a_timeout_that_stays_keeps_what_went_before() -> None:
-    policy = Policy(max_attempts=2, backoff_strategy="none", timeout_seconds=0.05)
-    call = Stuck(1)
-    (outcome,) = Guard(policy, Naps()).each(call, [1])
-    call.let_go.set()
-    assert (told([outcome]), outcome.attempts, len(outcome.retries)) == (["StageTimeoutError"], 2, 1)
 
 
 def test_a_wait_is_no_timeout() -> None:
     policy = Policy(max_attempts=2, backoff_strategy="linear", timeout_seconds=0.02)
-    asked = threading.Event()
-    (outcome,) = Guard(policy, lambda seconds: asked.wait(0.1) and None).each(
-        Flaky(1, TransientError("busy"), [1]), [1]
-    )
-    assert (outcome.value, outcome.attempts) == (2, 2)
+    bench = Bench(Flaky(1, TransientError("busy"), 0))
+    (outcome,) = Guard(policy, sleep=lambda seconds: time.sleep(0.05)).run(bench, 1)
+    assert (outcome.value, outcome.attempts, bench.kills) == (0, 2, 0)
 
 
-def test_a_fault_of_the_watching_side_ends_the_run_at_once() -> None:
+def test_a_fault_of_the_watching_side_ends_what_was_begun() -> None:
     def progress(done: int) -> None:
         raise BrokenPipeError("nobody looks")
 
+    bench = Bench(Flaky(0, None))
     with pytest.raises(BrokenPipeError):
-        Guard(Policy(timeout_seconds=600)).each(lambda item, attempt: item, [1, 2], progress)
+        Guard(Policy()).run(bench, 3, progress=progress)
+    assert (bench.kills, bench.calls) == (1, [((0,), 1)])
 
 
-# ── the batch form ──────────────────────────────────────────────────────────────────────────────────────────────────
+def test_nothing_is_begun_after_a_job_s_deadline() -> None:
+    bench = Bench(Flaky(9, TransientError("busy"), 1))
+    now = time.monotonic()
+    outcomes = Guard(LINEAR, sleep=Naps()).run(bench, 3, deadlines=[now - 1, now + 0.5, now + 60])
+    assert told(outcomes) == ["StageTimeoutError", "TransientError", 4]
+    assert [each.attempts for each in outcomes] == [0, 1, 1], "an attempt that would come too late is not waited for"
+    assert str(outcomes[0].error) == "the job's deadline has passed"
 
 
-class Batch:
-    """Answers items from a table of (item, attempt) → result, others with their double; notes each call."""
-
-    def __init__(self, table: dict[tuple[int, int], Any]) -> None:
-        self.table = table
-        self.calls: list[tuple[int, ...]] = []
-
-    def __call__(self, items: Sequence[int], attempt: int) -> list[Any]:
-        self.calls.append(tuple(items))
-        return [self.table.get((item, attempt), item * 2) for item in items]
+# ── many items in one call ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_what_is_transient_in_a_batch_is_called_again_without_the_others() -> None:
     naps, done = Naps(), list[int]()
     slow, busy = TransientError("slow", retry_after_seconds=9), TransientError("busy")
-    call = Batch({(1, 1): slow, (3, 1): busy, (3, 2): busy, (4, 1): RejectedError("empty")})
-    outcomes = Guard(LINEAR, naps).batch(call, [1, 2, 3, 4], done.append)
-    assert call.calls == [(1, 2, 3, 4), (1, 3), (3,)]
-    assert (told(outcomes), [each.attempts for each in outcomes]) == ([2, 4, 6, "RejectedError"], [2, 1, 3, 1])
-    assert (naps, done) == ([9.0, 2.0], [2, 3, 4])
-    assert outcomes[2].retries == [Retry(1, 9.0, busy), Retry(2, 2.0, busy)]
+    table = {(1, 1): slow, (3, 1): busy, (3, 2): busy, (4, 1): RejectedError("empty")}
+    bench = Bench(lambda items, attempt: [table.get((item, attempt), item * 2) for item in items])
+    outcomes = Guard(LINEAR, sleep=naps).run(bench, 5, size=5, progress=done.append)
+    assert bench.calls == [((0, 1, 2, 3, 4), 1), ((1, 3), 2), ((3,), 3)]
+    assert (told(outcomes), [each.attempts for each in outcomes]) == ([0, 2, 4, 6, "RejectedError"], [1, 2, 1, 3, 1])
+    assert (naps, done) == ([9.0, 2.0], [3, 4, 5])
+    assert outcomes[3].retries == [Retry(1, 9.0, busy), Retry(2, 2.0, busy)]
 
 
-def test_a_batch_that_fails_as_a_whole_is_attempted_no_oftener_than_the_policy_allows() -> None:
-    calls = []
-
-    def call(items: Sequence[int], attempt: int) -> list[Any]:
-        calls.append((tuple(items), attempt))
-        raise TransientError("down")
-
-    outcomes = Guard(LINEAR, Naps()).batch(call, [1, 2])
-    assert calls == [((1, 2), attempt) for attempt in (1, 2, 3, 4)]
-    assert (told(outcomes), [each.attempts for each in outcomes]) == (["TransientError"] * 2, [4, 4])
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda items: [1], "the adapter answered 2 documents with 1 results"),
-        (lambda items: None, "TypeError: 'NoneType' object is not iterable"),
-        (lambda items: {}[0], "KeyError: 0"),
-    ],
-)
-def test_a_batch_form_that_breaks_its_contract_fails_its_documents(answer: Any, message: str) -> None:
-    outcomes = Guard(LINEAR, Naps()).batch(lambda items, attempt: answer(items), [1, 2])
-    assert told(outcomes) == ["PermanentError"] * 2
-    assert [str(each.error) for each in outcomes] == [message] * 2
+def test_a_batch_takes_as_many_as_its_size_says_and_their_timeouts_together() -> None:
+    bench = Bench(Flaky(9, HANGS, 4))
+    outcomes = Guard(HASTY).run(bench, 5, size=2)
+    assert [items for items, _ in bench.calls] == [(0, 1), (2, 3)]
+    assert told(outcomes) == [0, 2, 4, 6, "StageTimeoutError"]
+    bench = Bench(Flaky(9, HANGS, *range(9)))
+    (outcome, *_) = Guard(HASTY).run(bench, 2, size=2)
+    assert str(outcome.error) == "no answer within 0.05 s (policy `hasty`)"
+    assert str(outcome.retries[0].error) == "no answer within 0.1 s (policy `hasty`)"
 
 
-def test_an_exception_among_the_results_of_a_batch_is_that_document_s() -> None:
-    outcomes = Guard(LINEAR, Naps()).batch(Batch({(2, 1): ValueError("odd")}), [1, 2, 3])
-    assert told(outcomes) == [2, "PermanentError", 6]
+@pytest.mark.parametrize("error", [TransientError("down"), UnavailableError("gone"), QuotaError("used up")])
+def test_a_batch_that_fails_for_a_reason_outside_the_documents_fails_together(error: StageError) -> None:
+    bench = Bench(whole(error, *range(4)))
+    outcomes = Guard(LINEAR, sleep=Naps()).run(bench, 4, size=4)
+    attempts = 4 if isinstance(error, TransientError) else 1
+    assert bench.calls == [((0, 1, 2, 3), attempt) for attempt in range(1, attempts + 1)]
+    assert ([each.error for each in outcomes], [each.attempts for each in outcomes]) == ([error] * 4, [attempts] * 4)
 
 
-def test_a_batch_may_take_the_timeout_of_each_of_its_items() -> None:
-    call = Stuck(1)
-    outcomes = Guard(HASTY).batch(lambda items, attempt: [call(item, attempt) for item in items], [1, 2, 3])
-    call.let_go.set()
-    assert told(outcomes) == ["StageTimeoutError"] * 3
-    assert str(outcomes[0].error) == "no answer within 0.15 s (policy `hasty`)"
-    assert sum(each.seconds for each in outcomes) == pytest.approx(0.15)
+@pytest.mark.parametrize("error", [RejectedError("odd"), PermanentError("odd")])
+def test_a_batch_that_is_refused_is_cut_until_the_bad_document_stands_alone(error: StageError) -> None:
+    calls: list[int] = []
+    answer = whole(error, 5)
+
+    def noted(items: Sequence[int], attempt: int) -> Any:
+        calls.append(len(items))
+        return answer(items, attempt)
+
+    outcomes = Guard(LINEAR).run(Bench(noted), 8, size=8)
+    assert told(outcomes) == [0, 2, 4, 6, 8, type(error).__name__, 12, 14]
+    assert sorted(calls, reverse=True) == [8, 4, 4, 2, 2, 1, 1]
+    assert [each.attempts for each in outcomes] == [2, 2, 2, 2, 4, 4, 3, 3]
+    assert outcomes[0].retries == [Retry(1, 0.0, error)]
 
 
-def test_an_empty_batch_calls_nobody() -> None:
-    call = Batch({})
-    assert (Guard(LINEAR).batch(call, []), call.calls) == ([], [])
+def test_a_batch_fails_as_a_whole_only_when_all_are_refused() -> None:
+    outcomes = Guard(LINEAR).run(Bench(whole(RejectedError("odd"), *range(5))), 5, size=5)
+    assert told(outcomes) == ["RejectedError"] * 5
+    assert max(each.attempts for each in outcomes) == 4, "attempts grow with the logarithm of the batch's size"
+
+
+def test_a_document_that_takes_the_process_down_fails_alone() -> None:
+    policy = Policy(max_attempts=2, backoff_strategy="none")
+    outcomes = Guard(policy, sleep=Naps()).run(Bench(Flaky(9, DIES, 2)), 4)
+    assert told(outcomes) == [0, 2, "StageCrashError", 6]
+    assert [each.attempts for each in outcomes] == [1, 1, 2, 1]
+    outcomes = Guard(policy, sleep=Naps()).run(Bench(Flaky(9, DIES, 2)), 4, size=4)
+    assert told(outcomes) == [0, 2, "StageCrashError", 6]
+
+
+def test_of_several_calls_under_way_the_one_that_took_the_process_down_is_found() -> None:
+    outcomes = Guard(Policy(max_attempts=1)).run(Bench(Flaky(9, DIES, 2), concurrent=4), 6)
+    assert told(outcomes) == [0, 2, "StageCrashError", 6, 8, 10]
+
+
+def test_one_document_that_hangs_does_not_fail_its_batch() -> None:
+    outcomes = Guard(HASTY).run(Bench(Flaky(9, HANGS, 1)), 4, size=4)
+    assert told(outcomes) == [0, "StageTimeoutError", 4, 6]
+
+
+def test_when_single_calls_hang_one_after_another_the_rest_is_spared() -> None:
+    bench = Bench(Flaky(9, HANGS, *range(99)))
+    outcomes = Guard(HASTY).run(bench, 10, size=10)
+    assert told(outcomes) == ["StageTimeoutError"] * 10
+    assert [each.attempts for each in outcomes] == [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert bench.kills == 4

@@ -1,0 +1,230 @@
+"""Adapters at work: made once, called with decoded inputs, their outputs checked, encoded and kept for what follows."""
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from penstock import registry
+from penstock.errors import PenstockError, PermanentError, StageError, StageTimeoutError, UnavailableError
+from penstock.execution import outputs
+from penstock.execution.messages import (
+    Call,
+    Fault,
+    Forget,
+    Form,
+    Item,
+    Prepare,
+    Reply,
+    Request,
+    Result,
+    Subject,
+    fault_of,
+)
+from penstock.plan.topology import PlannedStage
+from penstock.ports import Resources
+from penstock.records import AdapterRequest, StageContext
+from penstock.registry import Contract, stage_type
+from penstock.resilience.taxonomy import as_stage_error
+from penstock.stages.types import GATE_GIVES
+
+_CONCURRENT = 8
+
+
+class Adapters:
+    """The adapters of a run. `handle` does what a message asks for and passes on the response, now or later."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._stages: dict[int, tuple[PlannedStage, Any]] = {}
+        self._unmade: dict[int, Fault] = {}
+        self._subjects: dict[str, Subject] = {}
+        self._values: dict[str, Any] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def handle(self, message: Request, respond: Callable[[Form | Reply], None]) -> None:
+        match message:
+            case Call():
+                self._call(message, respond)
+            case Subject():
+                self._subjects[message.job] = message
+            case Prepare():
+                form = self._prepare(message)
+                if form.fault is not None:
+                    self._unmade[form.number] = form.fault
+                respond(form)
+            case Forget():
+                for key in message.keys:
+                    self._values.pop(key, None)
+                for job in message.jobs:
+                    self._subjects.pop(job, None)
+
+    def _prepare(self, message: Prepare) -> Form:
+        stage = message.stage
+        try:
+            kind = registry.adapter(stage.type, stage.uses)
+            settings = kind.settings_type.model_validate(stage.settings)
+            made = registry.build(stage.type, stage.uses, settings, self._resources)
+        except PenstockError as exc:
+            return Form(message.number, fault=fault_of(exc))
+        except Exception as exc:  # noqa: BLE001 - an adapter may raise anything
+            what = f"adapter `{stage.uses}` of `{stage.type}` cannot be made: {as_stage_error(exc).message}"
+            return Form(message.number, fault=fault_of(PenstockError(what)))
+        self._stages[message.number] = (stage, made)
+        together = hasattr(made, "execute_batch")
+        is_async = inspect.iscoroutinefunction(made.execute_batch if together else made.execute)
+        return Form(
+            message.number,
+            together=together,
+            size=getattr(made, "batch_documents", None),
+            concurrent=getattr(made, "concurrency", _CONCURRENT) if is_async else 1,
+            endpoint=str(getattr(made, "endpoint", "") or ""),
+        )
+
+    def _call(self, call: Call, respond: Callable[[Reply], None]) -> None:
+        if call.stage in self._unmade:
+            respond(Reply(call.ticket, 0.0, (), self._unmade[call.stage]))
+            return
+        stage, adapter = self._stages[call.stage]
+        together = hasattr(adapter, "execute_batch")
+        method = adapter.execute_batch if together else adapter.execute
+        if inspect.iscoroutinefunction(method):
+            asyncio.run_coroutine_threadsafe(self._call_async(stage, adapter, call, respond), self._running_loop())
+            return
+        began = time.perf_counter()
+        ready, faults = self._inputs(stage, call)
+        answers: Sequence[Any] = ()
+        whole: Fault | None = None
+        if ready:
+            try:
+                answers = list(method(ready)) if together else [method(*ready[0])]
+            except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
+                whole = fault_of(as_stage_error(exc))
+        respond(self._reply(stage, call, began, answers, faults, whole))
+
+    async def _call_async(
+        self, stage: PlannedStage, adapter: Any, call: Call, respond: Callable[[Reply], None]
+    ) -> None:
+        began = time.perf_counter()
+        ready, faults = self._inputs(stage, call)
+        answers: Sequence[Any] = ()
+        whole: Fault | None = None
+        try:
+            async with asyncio.timeout(call.seconds):
+                if ready and hasattr(adapter, "execute_batch"):
+                    answers = list(await adapter.execute_batch(ready))
+                elif ready:
+                    answers = [await adapter.execute(*ready[0])]
+        except TimeoutError:
+            whole = fault_of(StageTimeoutError(f"no answer within {call.seconds:g} s (policy `{stage.policy.name}`)"))
+        except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
+            whole = fault_of(as_stage_error(exc))
+        respond(self._reply(stage, call, began, answers, faults, whole))
+
+    def _reply(
+        self,
+        stage: PlannedStage,
+        call: Call,
+        began: float,
+        answers: Sequence[Any],
+        faults: dict[int, Fault],
+        whole: Fault | None,
+    ) -> Reply:
+        if whole is None and len(answers) != len(call.items) - len(faults):
+            asked = len(call.items) - len(faults)
+            whole = fault_of(PermanentError(f"the adapter answered {asked} documents with {len(answers)} results"))
+        if whole is not None and not faults:
+            return Reply(call.ticket, time.perf_counter() - began, (), whole)
+        rest = iter(answers)
+        results = []
+        for place, item in enumerate(call.items):
+            if fault := faults.get(place, whole):
+                results.append(Result(fault=fault))
+            else:
+                results.append(self._kept(stage, item, next(rest)))
+        return Reply(call.ticket, time.perf_counter() - began, tuple(results))
+
+    def _kept(self, stage: PlannedStage, item: Item, value: Any) -> Result:
+        """An output, checked against the stage's contract, encoded, and kept for the stages that take it."""
+        if isinstance(value, Exception):
+            return Result(fault=fault_of(as_stage_error(value)))
+        try:
+            data = outputs.encode(value, stage_type(stage.type).gives)
+        except StageError as exc:
+            return Result(fault=fault_of(exc))
+        self._values[item.gives] = value
+        return Result(data, outputs.output_count(value))
+
+    def _inputs(self, stage: PlannedStage, call: Call) -> tuple[list[tuple[StageContext, Any]], dict[int, Fault]]:
+        ready: list[tuple[StageContext, Any]] = []
+        faults: dict[int, Fault] = {}
+        deadline = time.monotonic() + call.seconds
+        for place, item in enumerate(call.items):
+            subject = self._subjects[item.job]
+            try:
+                value = self._input(subject, item)
+            except StageError as exc:
+                faults[place] = fault_of(exc)
+                continue
+            context = StageContext(
+                tenant_id=subject.tenant,
+                doc_id=subject.document,
+                job_id=subject.job,
+                correlation_id=subject.correlation_id,
+                pipeline=subject.pipeline,
+                pipeline_version=subject.version,
+                stage=stage.name,
+                build=item.build,
+                attempt=call.attempt,
+                deadline=deadline,
+                metadata=subject.metadata,
+            )
+            ready.append((context, value))
+        return ready, faults
+
+    def _input(self, subject: Subject, item: Item) -> Any:
+        if not item.takes:
+            return self._request(subject)
+        try:
+            if item.content is not None:
+                contract = contract_of(item.of)
+                self._values[item.takes] = outputs.decode(item.content, contract, subject.tenant, self._resources.raw)
+            return self._values[item.takes]
+        except (msgspec.MsgspecError, KeyError, OSError, ValueError) as exc:
+            raise UnavailableError(f"what the stage takes cannot be read back: {type(exc).__name__}") from exc
+
+    def _request(self, subject: Subject) -> AdapterRequest:
+        name = f"raw object `{subject.raw[:12]}…`"
+        try:
+            content = self._resources.raw.get(subject.tenant, subject.raw)
+        except KeyError as exc:
+            message = f"{name} is gone; a run with the document among its inputs stores it again"
+            raise UnavailableError(message) from exc
+        except (OSError, ValueError) as exc:
+            message = f"{name} cannot be read back as it was stored: {type(exc).__name__}"
+            raise UnavailableError(message) from exc
+        return AdapterRequest(
+            document_id=subject.document,
+            source=subject.source,
+            locator=subject.locator,
+            raw=subject.raw,
+            size=subject.size,
+            kind_hint=subject.kind_hint,
+            metadata=subject.metadata,
+            content=content,
+        )
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name="penstock-async", daemon=True).start()
+        return self._loop
+
+
+def contract_of(name: str) -> Contract:
+    """What a stage type gives, or what a gate on a ledger field lets through."""
+    return GATE_GIVES[name] if name in GATE_GIVES else stage_type(name).gives

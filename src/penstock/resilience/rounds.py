@@ -1,0 +1,283 @@
+"""Calls begun, answered, cut off and begun again, until every item has its outcome."""
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count as numbers
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import (
+    PermanentError,
+    QuotaError,
+    RejectedError,
+    StageCrashError,
+    StageError,
+    StageTimeoutError,
+    TransientError,
+    UnavailableError,
+)
+from penstock.resilience.calls import LONGEST_WAIT_SECONDS, Answer, Caller, CallerDiedError, Outcome, Retry
+
+if TYPE_CHECKING:
+    from penstock.resilience.guard import Guard
+
+_TICK_SECONDS = 60.0
+_STUCK_IN_A_ROW = 3
+
+
+@dataclass(slots=True)
+class _Unit:
+    """Items that are called for together. `attempt` is what the policy counts, `calls` includes those cut in halves."""
+
+    items: tuple[int, ...]
+    attempt: int = 1
+    calls: int = 1
+    alone: bool = False
+    stuck: list[int] | None = None
+    """Where a call for many was cut into single ones because none came back: how many of those in a row did not."""
+
+
+@dataclass(slots=True)
+class _Call:
+    unit: _Unit
+    limit: float
+    began: float | None = None
+
+
+class Rounds:
+    """One `Guard.run`: what is ready, what waits for its next attempt, what has been begun."""
+
+    def __init__(
+        self,
+        guard: "Guard",
+        caller: Caller,
+        count: int,
+        size: int | None,
+        deadlines: Sequence[float] | None,
+        progress: Callable[[int], None],
+    ) -> None:
+        self._guard = guard
+        self._policy = guard.policy
+        self._caller = caller
+        self._deadlines = deadlines
+        self._progress = progress
+        self._outcomes = [Outcome() for _ in range(count)]
+        self._open = count
+        parts = (tuple(range(first, min(first + (size or 1), count))) for first in range(0, count, size or 1))
+        self._ready = deque(_Unit(items) for items in parts)
+        self._waiting: list[tuple[float, int, _Unit]] = []
+        self._begun: dict[int, _Call] = {}
+        self._tickets = numbers()
+
+    def work(self) -> list[Outcome]:
+        try:
+            while self._open:
+                self._wake_up()
+                self._begin()
+                if self._begun:
+                    self._listen()
+                elif self._waiting:
+                    self._guard.sleep(max(0.0, self._waiting[0][0] - time.monotonic()))
+                    self._waiting[0] = (0.0, *self._waiting[0][1:])
+        finally:
+            if self._begun:  # interrupted
+                self._caller.kill()
+        return self._outcomes
+
+    def _wake_up(self) -> None:
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            self._ready.append(heapq.heappop(self._waiting)[2])
+
+    def _begin(self) -> None:
+        while self._ready and len(self._begun) < self._room():
+            if self._ready[0].alone and self._begun:
+                return
+            unit = self._within_deadline(self._ready.popleft())
+            if not unit.items or not self._is_admitted(unit):
+                continue
+            if self._guard.pace is not None:
+                self._guard.pace.take()
+            ticket, limit = next(self._tickets), self._limit(unit)
+            under_way = len(self._begun) < self._caller.concurrent
+            self._begun[ticket] = _Call(unit, limit, time.monotonic() if under_way else None)
+            self._caller.begin(ticket, unit.items, unit.calls, limit)
+            if unit.alone:
+                return
+
+    def _room(self) -> int:
+        """How many calls may be begun: never more than may fail before the breaker opens, one while it is tried."""
+        guard = self._guard
+        most = self._caller.concurrent if guard.pace is not None else self._caller.window
+        if guard.breaker is not None:
+            most = min(most, self._policy.failure_threshold or 1) if guard.breaker.closed else 1
+        return max(1, most)
+
+    def _is_admitted(self, unit: _Unit) -> bool:
+        if self._guard.breaker is not None:
+            try:
+                self._guard.breaker.admit()
+            except UnavailableError as exc:
+                self._end(unit, exc)
+                return False
+        return True
+
+    def _within_deadline(self, unit: _Unit) -> _Unit:
+        if self._deadlines is not None:
+            now = time.monotonic()
+            late = [item for item in unit.items if self._deadlines[item] <= now]
+            if late:
+                self._end(_Unit(tuple(late)), StageTimeoutError("the job's deadline has passed"))
+                unit.items = tuple(item for item in unit.items if item not in late)
+        return unit
+
+    def _limit(self, unit: _Unit) -> float:
+        limit = self._policy.timeout_seconds * len(unit.items)
+        if self._deadlines is not None:
+            limit = min(limit, min(self._deadlines[item] for item in unit.items) - time.monotonic())
+        return max(limit, 0.001)
+
+    def _listen(self) -> None:
+        """Wait for what comes first: an answer, the end of an attempt's time, or an item that is due again."""
+        due = min(call.began + call.limit for call in self._begun.values() if call.began is not None)
+        until = due
+        if self._waiting and len(self._begun) < self._room():
+            until = min(until, self._waiting[0][0])
+        try:
+            answer = self._caller.wait(min(max(0.0, until - time.monotonic()), _TICK_SECONDS))
+        except CallerDiedError as exc:
+            self._mourn(exc)
+            return
+        if answer is not None:
+            self._settle(self._begun.pop(answer.ticket).unit, answer)
+            self._start_clocks()
+        elif time.monotonic() >= due:
+            self._cut_off()
+
+    def _start_clocks(self) -> None:
+        for call, _ in zip(self._begun.values(), range(self._caller.concurrent), strict=False):
+            if call.began is None:
+                call.began = time.monotonic()
+
+    def _cut_off(self) -> None:
+        """End the attempts whose time is over. What stood in line behind them, or ran beside them, is begun again."""
+        self._caller.kill()
+        now = time.monotonic()
+        late = [c for c in self._begun.values() if c.began is not None and now >= c.began + c.limit]
+        self._put_back([call.unit for call in self._begun.values() if call not in late])
+        for call in late:
+            error = StageTimeoutError(f"no answer within {call.limit:g} s (policy `{self._policy.name}`)")
+            self._settle(call.unit, Answer(-1, call.limit, (), error))
+
+    def _mourn(self, died: CallerDiedError) -> None:
+        """The call that was under way has taken the process down; of several, which one it was shows one by one."""
+        under_way = [call for call in self._begun.values() if call.began is not None]
+        if len(under_way) > 1:
+            for call in under_way:
+                call.unit.alone = True
+            self._put_back([call.unit for call in self._begun.values()])
+            return
+        (call,) = under_way
+        self._put_back([each.unit for each in self._begun.values() if each is not call])
+        seconds = time.monotonic() - (call.began or 0.0)
+        self._settle(call.unit, Answer(-1, seconds, (), StageCrashError(str(died))))
+
+    def _put_back(self, units: list[_Unit]) -> None:
+        self._begun.clear()
+        self._ready.extendleft(reversed(units))
+
+    def _settle(self, unit: _Unit, answer: Answer) -> None:
+        """What follows from an answer, for the breaker and for each item."""
+        results = [answer.whole] * len(unit.items) if answer.whole is not None else answer.results
+        self._tell_breaker(results)
+        for item in unit.items:
+            self._outcomes[item].attempts = unit.calls
+            self._outcomes[item].seconds += answer.seconds / len(unit.items)
+        if answer.whole is not None and len(unit.items) > 1 and self._is_cut(unit, answer.whole):
+            return
+        again: list[int] = []
+        longest = 0.0
+        for item, result in zip(unit.items, results, strict=True):
+            error = result if isinstance(result, StageError) else None
+            pause = self._pause(unit, item, error)
+            if pause is None:
+                self._outcomes[item].value = None if error else result
+                self._outcomes[item].error = _too_long(error)
+                self._open -= 1
+                continue
+            again.append(item)
+            longest = max(longest, pause)
+        if again:
+            for item, result in zip(unit.items, results, strict=True):
+                if item in again:
+                    self._note_retry(item, unit, longest, result)
+            self._later(_Unit(tuple(again), unit.attempt + 1, unit.calls + 1, stuck=unit.stuck), longest)
+        self._count_stuck(unit, answer.whole)
+        self._progress(len(self._outcomes) - self._open)
+
+    def _pause(self, unit: _Unit, item: int, error: StageError | None) -> float | None:
+        pause = self._guard.pause_after(unit.attempt, error)
+        if pause is not None and self._deadlines is not None and time.monotonic() + pause >= self._deadlines[item]:
+            return None
+        return pause
+
+    def _is_cut(self, unit: _Unit, error: StageError) -> bool:
+        """Whether the items of a call that failed as a whole are called for in smaller parts."""
+        if isinstance(error, QuotaError | UnavailableError):
+            return False
+        if isinstance(error, StageTimeoutError) and self._guard.pause_after(unit.attempt, error) is None:
+            stuck = [0]
+            parts = [_Unit((item,), unit.attempt, unit.calls + 1, stuck=stuck) for item in unit.items]
+        elif isinstance(error, RejectedError | PermanentError | StageCrashError):
+            half = len(unit.items) // 2
+            parts = [_Unit(each, unit.attempt, unit.calls + 1) for each in (unit.items[:half], unit.items[half:])]
+        else:
+            return False
+        for item in unit.items:
+            self._note_retry(item, unit, 0.0, error)
+        self._ready.extendleft(reversed(parts))
+        return True
+
+    def _count_stuck(self, unit: _Unit, error: StageError | None) -> None:
+        """When single calls do not come back either, one after another, it is not the documents: the rest is spared."""
+        if unit.stuck is None:
+            return
+        unit.stuck[0] = unit.stuck[0] + 1 if isinstance(error, StageTimeoutError) else 0
+        if unit.stuck[0] == _STUCK_IN_A_ROW and error is not None:
+            for spared in [each for each in self._ready if each.stuck is unit.stuck]:
+                self._ready.remove(spared)
+                self._end(spared, error)
+
+    def _end(self, unit: _Unit, error: StageError) -> None:
+        for item in unit.items:
+            self._outcomes[item].error = error
+        self._open -= len(unit.items)
+        self._progress(len(self._outcomes) - self._open)
+
+    def _note_retry(self, item: int, unit: _Unit, pause: float, error: StageError) -> None:
+        self._outcomes[item].retries.append(Retry(unit.calls, pause, error))
+        self._outcomes[item].seconds += pause
+
+    def _later(self, unit: _Unit, pause: float) -> None:
+        heapq.heappush(self._waiting, (time.monotonic() + pause, next(self._tickets), unit))
+
+    def _tell_breaker(self, results: Sequence[Any]) -> None:
+        """A call counts as failed when it brought nothing, for a reason outside the documents."""
+        if self._guard.breaker is None:
+            return
+        errors = [each for each in results if isinstance(each, TransientError | UnavailableError)]
+        if len(errors) == len(results):
+            self._guard.breaker.failed(errors[0])
+        else:
+            self._guard.breaker.succeeded()
+
+
+def _too_long(error: StageError | None) -> StageError | None:
+    """An endpoint that asks for more patience than a run has is not there, for now."""
+    asked = getattr(error, "retry_after_seconds", None) or 0.0
+    if error is None or asked <= LONGEST_WAIT_SECONDS:
+        return error
+    later = UnavailableError(f"{error.message}; it asks to be called again in {asked:.0f} s", status=error.status)
+    later.__cause__ = error
+    return later
