@@ -12,6 +12,7 @@ from penstock.errors import PermanentError, StageError, TransientError, Unavaila
 _SPACE = "free space there; the next run goes on"
 _RIGHTS = "check who owns it and whether it may be written"
 _DISK = "check the disk"
+_THERE = "check what is there"
 
 PASSING = frozenset(
     name
@@ -31,6 +32,11 @@ MENDED: dict[str, str] = {
     "EROFS": "mount it writable",
     "EACCES": _RIGHTS,
     "EPERM": _RIGHTS,
+    "ENOENT": _THERE,
+    "ENOTDIR": _THERE,
+    "EISDIR": _THERE,
+    "EEXIST": _THERE,
+    "ELOOP": _THERE,
     "EIO": _DISK,
     "ENXIO": _DISK,
     "ENODEV": _DISK,

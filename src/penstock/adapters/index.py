@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from penstock.errors import PermanentError, RejectedError, StageError, UnavailableError
+from penstock.errors import PermanentError, RejectedError, StageError
+from penstock.machine import os_error
 from penstock.ports import Resources
 from penstock.records import ChunkMark, EmbeddingBatch, IndexReceipt, StageContext, short_hash
 
@@ -62,7 +63,7 @@ class HybridIndexWriter:
         except StageError as exc:
             return exc
         except OSError as exc:
-            return UnavailableError(f"indexes of tenant `{tenant}`: {exc.strerror or type(exc).__name__}")
+            return os_error(exc, f"indexes of tenant `{tenant}`")
         return None
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from penstock.errors import PermanentError, StageError, UnavailableError
+from penstock.errors import PermanentError, StageError
+from penstock.machine import os_error
 from penstock.ports import Resources
 from penstock.records import Facts, GraphWriteReceipt, StageContext, facts_digest
 
@@ -58,7 +59,7 @@ class GraphWriter:
         except StageError as exc:
             return exc
         except OSError as exc:
-            return UnavailableError(f"graph of tenant `{tenant}`: {exc.strerror or type(exc).__name__}")
+            return os_error(exc, f"graph of tenant `{tenant}`")
         return None
 
 

@@ -80,7 +80,7 @@ class FaissIndex:
     def search(self, tenant: str, model: str, vector: Sequence[float], limit: int) -> list[tuple[str, str, float]]:
         """(chunk id, build, inner product), best first, of any build of this model.
 
-        Raises `ValueError` when the model's vectors have another dimension, `PermanentError` when a file is broken.
+        Raises `ValueError` when the model's vectors have another dimension, `UnavailableError` when a file is broken.
         """
         query = self._np.asarray([vector], dtype=self._np.float32)
         dimension = query.shape[1]

@@ -13,7 +13,7 @@ from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tenants import check_tenant
 from penstock.effects import effect
-from penstock.errors import PermanentError, TransientError, UnavailableError
+from penstock.machine import sqlite_error
 from penstock.ports import Resources
 from penstock.records import Claim, Entity, Facts, Mention, facts_digest
 
@@ -142,12 +142,8 @@ class SQLiteGraph:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
                 yield connection
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise TransientError(f"{self._path}: another writer kept the file for {_BUSY_SECONDS:g} s") from exc
-            raise UnavailableError(f"{self._path}: {exc.sqlite_errorname}; is the disk full, or not writable?") from exc
-        except sqlite3.DatabaseError as exc:
-            raise PermanentError(f"{self._path}: the file is broken; restore it, or remove it and index again") from exc
+        except sqlite3.Error as exc:
+            raise sqlite_error(exc, str(self._path)) from exc
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -19,7 +19,7 @@ import msgspec
 from penstock.adapters.stores.durable import PARTIAL, write_atomically
 from penstock.adapters.stores.filelock import locked
 from penstock.effects import effect
-from penstock.errors import PermanentError
+from penstock.errors import UnavailableError
 from penstock.records import EmbeddingBatch, Record, short_hash
 
 _MAGIC = b"PENSEG1\n"
@@ -68,7 +68,7 @@ class Segment:
     def rows(self) -> list[bytes]:
         """The float32 rows of each part.
 
-        Raises `FileNotFoundError` when a compaction has taken the file away, `PermanentError` when it is broken.
+        Raises `FileNotFoundError` when a compaction has taken the file away, `UnavailableError` when it is broken.
         """
         with self.path.open("rb") as file:
             file.seek(self.start)
@@ -111,7 +111,7 @@ class SegmentFolder:
                 self._compact(segments)
 
     def segments(self) -> list[Segment]:
-        """All segments that count, in order. Raises `PermanentError` when a file is broken or missing."""
+        """All segments that count, in order. Raises `UnavailableError` when a file is broken or missing."""
         for _ in range(8):
             names = self._list()
             # A listing may miss files that a compaction renames meanwhile; a second one, begun later, cannot agree.
@@ -138,7 +138,7 @@ class SegmentFolder:
         """As `segments`; only under the lock."""
         names = self._list()
         if not _is_whole(names):
-            raise PermanentError(f"{self._path}: a segment is missing; remove the folder and index again")
+            raise UnavailableError(f"{self._path}: a segment is missing; remove the folder and index again")
         return self._load(names)
 
     def _list(self) -> list[str]:
@@ -244,5 +244,5 @@ def _digest(blocks: Iterable[bytes]) -> bytes:
     return digest.digest()
 
 
-def _broken(path: Path) -> PermanentError:
-    return PermanentError(f"{path}: the segment is broken; restore the file, or remove its folder and index again")
+def _broken(path: Path) -> UnavailableError:
+    return UnavailableError(f"{path}: the segment is broken; restore the file, or remove its folder and index again")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.tenants import tenant_folder
 from penstock.effects import effect
-from penstock.errors import PermanentError, TransientError, UnavailableError
+from penstock.errors import TransientError, UnavailableError
 from penstock.ports import Resources
 from penstock.records import Chunk, short_hash
 
@@ -189,7 +189,7 @@ class TantivyIndex:
         try:
             index = self._tantivy.Index(self._schema, path=str(folder))
         except ValueError as exc:
-            raise PermanentError(
+            raise UnavailableError(
                 f"{folder}: the index is broken or was built with another `stemming`; remove the folder and index again"
             ) from exc
         index.register_tokenizer(self._analyzer_name, self._analyzer)

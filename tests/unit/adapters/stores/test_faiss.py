@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from penstock.adapters.stores import segments
 from penstock.adapters.stores.faiss import FaissIndex
 from penstock.adapters.stores.settings import NoSettings
-from penstock.errors import PermanentError
+from penstock.errors import UnavailableError
 from penstock.testing.vector_index import make_batch, rows
 
 
@@ -112,9 +112,9 @@ def test_a_flipped_byte_is_told_with_the_name_of_the_file(tmp_path: Path, where:
     content[where] ^= 1
     path.write_bytes(content)
     expected = f"{path}: the segment is broken; restore the file, or remove its folder and index again"
-    with pytest.raises(PermanentError) as search:
+    with pytest.raises(UnavailableError) as search:
         open_index(tmp_path).search("acme", "m", (1.0, 0.0), 9)
-    with pytest.raises(PermanentError) as scan:
+    with pytest.raises(UnavailableError) as scan:
         list(open_index(tmp_path).scan("acme"))
     assert (str(search.value), str(scan.value)) == (expected, expected)
 
@@ -124,7 +124,7 @@ def test_a_cut_file_is_broken(tmp_path: Path, kept: int) -> None:
     open_index(tmp_path).write("acme", {"b1": make_batch("d", (1.0, 0.0))})
     [path] = (tmp_path / "vectors" / "acme").glob("*.seg")
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(PermanentError, match="the segment is broken"):
+    with pytest.raises(UnavailableError, match="the segment is broken"):
         open_index(tmp_path).search("acme", "m", (1.0, 0.0), 9)
 
 
@@ -132,7 +132,7 @@ def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
     for build in ("b1", "b2", "b3"):
         open_index(tmp_path).write("acme", {build: make_batch("d", (1.0, 0.0))})
     sorted((tmp_path / "vectors" / "acme").glob("*.seg"))[1].unlink()
-    with pytest.raises(PermanentError, match="a segment is missing"):
+    with pytest.raises(UnavailableError, match="a segment is missing"):
         open_index(tmp_path).search("acme", "m", (1.0, 0.0), 9)
 
 

@@ -7,7 +7,7 @@ from penstock.adapters.stores.jsonl import JsonLinesSink
 from penstock.adapters.stores.raw import FolderRawStore
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tantivy import TantivyIndex, TantivySettings
-from penstock.errors import PermanentError
+from penstock.errors import PermanentError, UnavailableError
 from penstock.testing.factories import make_chunks
 
 
@@ -71,7 +71,7 @@ def test_a_line_that_is_no_object_is_told_with_its_number(tmp_path: Path) -> Non
 def test_an_index_of_another_stemming_is_refused_with_what_to_do(tmp_path: Path) -> None:
     TantivyIndex(TantivySettings(), Home(tmp_path)).write("acme", {"b1": make_chunks(1)})
     other = TantivyIndex(TantivySettings(stemming="none"), Home(tmp_path))
-    with pytest.raises(PermanentError) as caught:
+    with pytest.raises(UnavailableError) as caught:
         other.search("acme", "aspirin", 10, {})
     folder = tmp_path / "lexical" / "acme"
     assert str(caught.value) == (

@@ -11,7 +11,7 @@ from penstock.adapters.stores.faiss import FaissIndex
 from penstock.adapters.stores.graph import SQLiteGraph
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tantivy import TantivyIndex, TantivySettings
-from penstock.errors import PermanentError, RejectedError, StageError, UnavailableError
+from penstock.errors import RejectedError, StageError, UnavailableError
 from penstock.records import ChunkMark, Facts, GraphWriteReceipt, IndexReceipt, facts_digest, short_hash
 from penstock.testing.factories import make_chunks, make_context, make_facts
 from penstock.testing.vector_index import make_batch
@@ -97,7 +97,7 @@ def test_a_disk_that_refuses_makes_the_index_unavailable(stores: Stores) -> None
     (stores.home / "vectors").write_text("a file where a folder should be")
     [result] = index_writer(stores).execute_batch([(make_context(), make_batch("d", (1.0, 0.0)))])
     assert isinstance(result, UnavailableError)
-    assert str(result) == "indexes of tenant `default`: File exists"
+    assert str(result) == "indexes of tenant `default`: file exists"
 
 
 def test_the_graph_receipt_is_what_the_graph_holds(stores: Stores) -> None:
@@ -125,9 +125,12 @@ def test_a_graph_batch_tells_of_each_document(stores: Stores) -> None:
     assert [build for build, _ in stores.graph.scan("other")] == ["b1"]
 
 
-def test_a_graph_file_that_is_none_is_a_permanent_error(stores: Stores) -> None:
+def test_a_graph_file_that_is_none_makes_the_graph_unavailable(stores: Stores) -> None:
     path = stores.home / "graph.db"
     path.write_bytes(b"not a database, " * 100)
     [result] = GraphWriter(GraphWriterSettings(), stores).execute_batch([(make_context(), Facts())])
-    assert isinstance(result, PermanentError)
-    assert str(result) == f"{path}: the file is broken; restore it, or remove it and index again"
+    assert isinstance(result, UnavailableError)
+    assert (str(result), result.hint) == (
+        f"{path}: the file is broken (`SQLITE_NOTADB`)",
+        "restore it, or remove it and index again",
+    )
