@@ -100,6 +100,7 @@ TRANSPORT: dict[str, Meaning] = {
     "StreamError": _UNREADABLE,
     "APIResponseValidationError": _UNREADABLE,
     "APIConnectionError": _NO_CONNECTION,
+    "TransportError": _BROKEN_OFF,
 }
 """Errors of the HTTP clients (httpx, httpx2, httpcore, openai) by the name of the class or of one that it extends."""
 

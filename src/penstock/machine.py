@@ -63,18 +63,19 @@ SQLITE: dict[str, tuple[type[StageError], str, str | None]] = {
 }
 """SQLite's result codes, the primary ones, <https://www.sqlite.org/rescode.html>; all others are permanent."""
 
+_PASSING = frozenset(getattr(errno, name) for name in PASSING)
+_MENDED = {getattr(errno, name): hint for name, hint in MENDED.items() if hasattr(errno, name)}
 _CODES = {getattr(sqlite3, name): name for name in SQLITE}
 
 
 def os_error(exc: OSError, where: str = "") -> StageError:
     """The error for what the operating system refused: by its number, or by its class where it has none."""
-    name = errno.errorcode.get(exc.errno or 0, "")
     what = (exc.strerror or str(exc) or type(exc).__name__).strip()
     file = f" (`{exc.filename}`)" if exc.filename and not where else ""
     message = f"{where}{': ' if where else ''}{what[:1].lower()}{what[1:]}{file}"
-    if name in MENDED:
-        return UnavailableError(message, hint=MENDED[name])
-    if name in PASSING or isinstance(exc, TimeoutError | ConnectionError | BlockingIOError | InterruptedError):
+    if exc.errno in _MENDED:
+        return UnavailableError(message, hint=_MENDED[exc.errno])
+    if exc.errno in _PASSING or isinstance(exc, TimeoutError | ConnectionError | BlockingIOError | InterruptedError):
         return TransientError(message)
     return PermanentError(f"{where}{': ' if where else ''}{type(exc).__name__}: {what}{file}")
 
