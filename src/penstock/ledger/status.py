@@ -31,6 +31,7 @@ FAILURES = (
     "embed_failed",
     "embed_failed_no_gpu",
     "gpu_unavailable",
+    "gpu_out_of_memory",
     "index_failed",
     "extract_failed",
     "kg_failed",

