@@ -58,8 +58,8 @@ SQLITE: dict[str, tuple[type[StageError], str, str | None]] = {
     "SQLITE_CANTOPEN": (UnavailableError, "the file cannot be opened", _RIGHTS),
     "SQLITE_IOERR": (UnavailableError, "the file cannot be read or written", _DISK),
     "SQLITE_NOLFS": (UnavailableError, "the file is too large for its disk", _DISK),
-    "SQLITE_CORRUPT": (UnavailableError, "the file is broken", "restore it, or remove it and index again"),
-    "SQLITE_NOTADB": (UnavailableError, "the file is broken", "restore it, or remove it and index again"),
+    "SQLITE_CORRUPT": (UnavailableError, "the file is broken", "penstock repair"),
+    "SQLITE_NOTADB": (UnavailableError, "the file is broken", "penstock repair"),
 }
 """SQLite's result codes, the primary ones, <https://www.sqlite.org/rescode.html>; all others are permanent."""
 

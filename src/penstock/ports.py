@@ -127,8 +127,20 @@ class Source(Protocol):
     def discover(self, target: str) -> Iterator[SourceItem]: ...
 
 
+@runtime_checkable
+class Mendable(Protocol):
+    """A store that can go on without what is broken in it. `penstock repair` then writes anew what is missing."""
+
+    def mend(self, tenant: str) -> bool:
+        """Set aside what is broken of a tenant's part, or what holds it; returns whether anything was.
+
+        A store that is sound is left as it is. Nothing is thrown away.
+        """
+        ...
+
+
 class RawStore(Protocol):
-    """Raw bytes by tenant and content hash. A name that exists is never written again."""
+    """Raw bytes by tenant and content hash. A name that exists is never written again, unless its bytes are damaged."""
 
     def put(self, tenant: str, content: bytes) -> str:
         """Store durably; returns the name (`penstock.records.content_name`)."""
@@ -140,6 +152,10 @@ class RawStore(Protocol):
 
     def get(self, tenant: str, name: str) -> bytes:
         """The bytes, checked against the name. Raises `KeyError` when absent, `ValueError` when they do not match."""
+        ...
+
+    def lacking(self, tenant: str, sizes: Mapping[str, int]) -> set[str]:
+        """Which of these objects (name → size in bytes) are absent or of another size; their bytes are not read."""
         ...
 
     def remove(self, tenant: str, names: Iterable[str]) -> None: ...

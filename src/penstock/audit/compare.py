@@ -1,10 +1,12 @@
 """The audit itself: one state of the ledger, compared with every store, tenant by tenant."""
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from penstock.audit.findings import Findings
+from penstock.audit.findings import LISTED, Findings
 from penstock.audit.packs import check_artifacts
 from penstock.audit.receipts import active_builds
 from penstock.audit.stores import check_events, check_graph, check_raw, check_rows
@@ -17,29 +19,37 @@ _ATTEMPTS = 3
 
 
 def audit(workspace: Workspace) -> dict[str, Any]:
-    """Compare the ledger with every store; returns JSON values, `consistent` first.
+    """Compare the ledger with every store; returns JSON values, `consistent` first."""
+    return look(workspace).to_json()
+
+
+def look(workspace: Workspace, listed: int | None = LISTED) -> Findings:
+    """Compare the ledger with every store.
 
     What is visible to queries must be there and be what was written, and events that were sent must be in the sink.
     What waits for the sweep, and what is not visible yet, counts for nothing. `digest` holds hashes of the visible
     content that do not depend on times, run ids, paths or the order of work. Where the ledger changes under the audit
     and there seems to be a difference, it looks again.
+
+    Args:
+        listed: how many differences of a store are told one by one; None: all.
     """
     ledger = workspace.existing_ledger
-    findings = Findings()
+    findings = Findings(listed)
     if ledger is None:
-        return findings.to_json()
+        return findings
     for _ in range(_ATTEMPTS):
         with ledger.read() as cx:
             before = _state(cx)
-            findings = _look(workspace, ledger, cx)
+            findings = _look(workspace, ledger, cx, listed)
         with ledger.read() as cx:
             if findings.consistent or _state(cx) == before:
                 break
-    return findings.to_json()
+    return findings
 
 
-def _look(workspace: Workspace, ledger: Ledger, cx: Connection) -> Findings:
-    findings = Findings()
+def _look(workspace: Workspace, ledger: Ledger, cx: Connection, listed: int | None) -> Findings:
+    findings = Findings(listed)
     stores, resources = findings.stores, workspace.resources
     findings.documents = ledger.documents.counts(cx)
     for row in ledger.documents.active(cx):
@@ -57,6 +67,7 @@ def _look(workspace: Workspace, ledger: Ledger, cx: Connection) -> Findings:
 
 def _check_index(workspace: Workspace, cx: Connection, tenant: str, findings: Findings) -> None:
     resources = workspace.resources
+    strangers = partial(_strangers, workspace, cx, "index")
     documents: dict[str, str] = {}
     texts: dict[str, dict[str, str] | None] = {}
     vectors: dict[str, dict[str, str] | None] = {}
@@ -71,7 +82,7 @@ def _check_index(workspace: Workspace, cx: Connection, tenant: str, findings: Fi
         ("lexical", texts, resources.lexical.scan),
         ("vectors", vectors, resources.vectors.scan),
     ):
-        check_rows(tenant, expected, documents, scan, findings.stores[name], findings.digest[name])
+        check_rows(tenant, expected, documents, scan, strangers, findings.stores[name], findings.digest[name])
 
 
 def _check_graph(workspace: Workspace, cx: Connection, tenant: str, findings: Findings) -> None:
@@ -79,7 +90,18 @@ def _check_graph(workspace: Workspace, cx: Connection, tenant: str, findings: Fi
     found = list(active_builds(cx, resources.packs, tenant, "graph", GraphWriteReceipt))
     documents = {each.build: each.document for each in found}
     expected = {each.build: each.receipt.digest if each.receipt else None for each in found}
-    check_graph(tenant, expected, documents, resources.graph.scan, findings.stores["graph"], findings.digest["graph"])
+    strangers = partial(_strangers, workspace, cx, "graph")
+    scan = resources.graph.scan
+    check_graph(tenant, expected, documents, scan, strangers, findings.stores["graph"], findings.digest["graph"])
+
+
+def _strangers(workspace: Workspace, cx: Connection, store: str, tenant: str, names: Collection[str]) -> list[str]:
+    """The builds that the ledger does not know, nor has come to know while the store was read."""
+    unknown = sorted(set(names) - workspace.ledger.artifacts.known_builds(cx, tenant, store, names))
+    if not unknown:
+        return []
+    with workspace.ledger.read() as fresh:
+        return sorted(set(unknown) - workspace.ledger.artifacts.known_builds(fresh, tenant, store, unknown))
 
 
 def _state(cx: Connection) -> tuple[int, ...]:

@@ -28,29 +28,50 @@ class StoreCount:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as the ledger says; `document` is empty where it belongs to none."""
+    """One thing that is not as the ledger says; `document` is empty where it belongs to none.
+
+    `key` is what mends it: the build of a row, the work key of an output, the outbox row of an event.
+    """
 
     store: str
     what: What
     item: str
     tenant: str = ""
     document: str = ""
+    key: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        return {name: value for name, value in asdict(self).items() if name != "key"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a store, or a tenant's part of it, could not be read."""
+
+    store: str
+    message: str
+    tenant: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.store} of tenant `{self.tenant}`" if self.tenant else self.store
+        return f"{where}: {self.message}"
 
 
 @dataclass
 class StoreFindings:
-    """The findings in one store. `faults` says why the store, or a part of it, could not be read."""
+    """The findings in one store. `listed` is how many differences are kept one by one; None keeps all."""
 
     store: str
+    listed: int | None = LISTED
     count: StoreCount = field(default_factory=StoreCount)
     differences: list[Difference] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
-    def add(self, what: What, item: str, tenant: str = "", document: str = "") -> None:
+    def add(self, what: What, item: str, tenant: str = "", document: str = "", key: str = "") -> None:
         """Count a difference, and list it while there are few."""
         setattr(self.count, what, getattr(self.count, what) + 1)
-        if len(self.differences) < LISTED:
-            self.differences.append(Difference(self.store, what, item, tenant, document))
+        if self.listed is None or len(self.differences) < self.listed:
+            self.differences.append(Difference(self.store, what, item, tenant, document, key))
 
     def found(self) -> None:
         self.count.found += 1
@@ -78,14 +99,22 @@ DIGESTS = ("documents", "chunks", "lexical", "vectors", "graph")
 class Findings:
     """The findings of one look at everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, listed: int | None = LISTED) -> None:
         self.documents = {"active": 0, "deleted": 0}
-        self.stores = {name: StoreFindings(name) for name in STORES}
+        self.stores = {name: StoreFindings(name, listed) for name in STORES}
         self.digest = {name: SetHash() for name in DIGESTS}
 
     @property
     def consistent(self) -> bool:
         return not any(each.count.differences or each.faults for each in self.stores.values())
+
+    @property
+    def differences(self) -> list[Difference]:
+        return [each for found in self.stores.values() for each in found.differences]
+
+    @property
+    def faults(self) -> list[Fault]:
+        return [each for found in self.stores.values() for each in found.faults]
 
     def to_json(self) -> dict[str, Any]:
         """As `penstock audit --json` prints it."""
@@ -94,6 +123,6 @@ class Findings:
             "documents": self.documents,
             "stores": {name: asdict(each.count) for name, each in self.stores.items()},
             "digest": {name: each.hexdigest() for name, each in self.digest.items()},
-            "differences": [asdict(each) for found in self.stores.values() for each in found.differences],
-            "faults": [fault for found in self.stores.values() for fault in found.faults],
+            "differences": [each.to_json() for each in self.differences],
+            "faults": [str(each) for each in self.faults],
         }

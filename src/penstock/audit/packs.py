@@ -19,7 +19,7 @@ def check_artifacts(rows: Iterable[ArtifactRow], packs: PackStore, findings: Sto
         findings.count.found += len(stored)
         for row in part:
             if row.work_key not in stored:
-                findings.add("missing", f"{row.work_key} in pack {row.pack}")
+                findings.add("missing", f"{row.work_key} in pack {row.pack}", key=row.work_key)
 
 
 def _parts(rows: Iterable[ArtifactRow]) -> Iterator[list[ArtifactRow]]:

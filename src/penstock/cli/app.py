@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from penstock.cli import audit, check, console, find, look, serve, work
+from penstock.cli import audit, check, console, find, look, repair, serve, work
 from penstock.cli.settings import settings
 from penstock.errors import PenstockError
 
@@ -56,5 +56,5 @@ def options(
     settings.profile = profile
 
 
-for _module in (check, work, look, find, audit, serve):
+for _module in (check, work, look, find, audit, repair, serve):
     _module.register(app)

@@ -59,17 +59,4 @@ def _show(report: dict[str, Any]) -> None:
     for fault in report["faults"]:
         console.write(f"  {fault}")
     console.write(f"not consistent: {total} differences")
-    _advise(report)
-
-
-def _advise(report: dict[str, Any]) -> None:
-    documents = sorted({(each["tenant"], each["document"]) for each in report["differences"] if each["document"]})
-    if documents:
-        tenant, document = documents[0]
-        whose = "" if tenant == "default" else f" --tenant {tenant}"
-        more = "  (and so for the others)" if len(documents) > 1 else ""
-        console.note(
-            f"next: penstock delete {document}{whose}, then penstock run … with its input: it is built anew{more}"
-        )
-    else:
-        console.note("next: restore what is missing from a backup, then penstock audit")
+    console.note("next: penstock repair")

@@ -110,12 +110,14 @@ def _submit_part(
         rows = ledger.documents.get(cx, tenant, names)
     decisions = {n: decide(f, heads.get(n), rows.get(n), topology) for f, n in zip(part, names, strict=True)}
     due = [f for f in part if decisions[f.item.document_id] in _STORED and f.error is None]
-    workspace.resources.raw.put_many(tenant, [found.content for found in due])
-    stored = {found.item.document_id for found in due}
+    raw = workspace.resources.raw
+    raw.put_many(tenant, [found.content for found in due])
+    _store_what_is_lost(workspace, tenant, [f for f in part if decisions[f.item.document_id] is Decision.UNCHANGED])
 
     def store(found: Found) -> None:
-        if found.error is None and found.item.document_id not in stored:
-            workspace.resources.raw.put(tenant, found.content)
+        # once more, now that no sweep can come between: it may have found the bytes before they belonged to anything
+        if found.error is None and raw.lacking(tenant, {found.content_hash: found.size}):
+            raw.put(tenant, found.content)
 
     with ledger.begin() as cx:
         ledger.database.exclusive(cx)
@@ -145,6 +147,12 @@ def _submit_part(
                 store(found)
                 queued.append(found)
         _queue(ledger, cx, topology, tenant, queued, submission)
+
+
+def _store_what_is_lost(workspace: Workspace, tenant: str, unchanged: Sequence[Found]) -> None:
+    """Bytes that the raw store has lost since are at hand here; told by their size, which costs no reading."""
+    lost = workspace.resources.raw.lacking(tenant, {found.content_hash: found.size for found in unchanged})
+    workspace.resources.raw.put_many(tenant, [found.content for found in unchanged if found.content_hash in lost])
 
 
 def _queue(

@@ -76,6 +76,14 @@ class Artifacts:
         if rows:
             cx.execute(builds.insert(), list(rows))
 
+    def known_builds(self, cx: Connection, tenant: str, store: str, names: Iterable[str]) -> set[str]:
+        """Which of these names are builds of the tenant in a store, on their way in, in use or on their way out."""
+        mine = select(builds.c.build).where(builds.c.tenant == tenant, builds.c.store == store)
+        found: set[str] = set()
+        for part in slices(sorted(names)):
+            found.update(cx.execute(mine.where(builds.c.build.in_(part))).scalars())
+        return found
+
     def all(self, cx: Connection) -> Iterator[ArtifactRow]:
         for row in cx.execute(select(*_COLUMNS).order_by(artifacts.c.pack, artifacts.c.start)):
             yield ArtifactRow(**row._mapping)

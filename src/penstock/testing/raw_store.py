@@ -45,6 +45,13 @@ class RawStoreContract:
         assert store.put_many("acme", []) == []
         assert list(store.names("acme")) == []
 
+    def test_what_is_absent_or_of_another_size_is_lacking(self, store: RawStore) -> None:
+        short, long = store.put_many("acme", [b"short", b"a longer one"])
+        assert store.lacking("acme", {short: 5, long: 12}) == set()
+        assert store.lacking("acme", {short: 5, long: 11, ABSENT: 12}) == {long, ABSENT}
+        assert store.lacking("other", {short: 5}) == {short}
+        assert store.lacking("acme", {}) == set()
+
     def test_an_absent_object_raises_key_error(self, store: RawStore) -> None:
         with pytest.raises(KeyError):
             store.get("acme", ABSENT)

@@ -145,8 +145,7 @@ def test_a_vector_that_is_altered_is_told(home: Home) -> None:
     report = audit(home.workspace)
     assert report["stores"] == CLEAN | {"vectors": counts(4, 0, missing=4)}
     assert report["faults"] == [
-        f"vectors of tenant `default`: {segment}: the segment is broken; restore the file, or remove its folder and"
-        " index again"
+        f"vectors of tenant `default`: {segment}: the segment is broken; `penstock repair` builds it anew"
     ]
 
 
@@ -280,7 +279,4 @@ def test_the_command_ends_with_1_and_says_what_to_do(home: Home) -> None:
     assert result.exit_code == 1
     assert "lexical 4 0 4 0 0" in lines
     assert lines[-1] == "not consistent: 4 differences"
-    assert result.stderr == (
-        "next: penstock delete file:aspirin.md, then penstock run … with its input: it is built anew"
-        "  (and so for the others)\n"
-    )
+    assert result.stderr == "next: penstock repair\n"

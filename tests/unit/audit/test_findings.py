@@ -1,6 +1,6 @@
 from itertools import permutations
 
-from penstock.audit.findings import LISTED, Findings, SetHash
+from penstock.audit.findings import LISTED, Fault, Findings, SetHash
 
 
 def digest(*rows: tuple[str, ...]) -> str:
@@ -31,5 +31,6 @@ def test_all_differences_are_counted_and_the_first_are_listed() -> None:
 
 def test_a_store_that_cannot_be_read_is_not_consistent() -> None:
     findings = Findings()
-    findings.stores["graph"].faults.append("graph of tenant `default`: the file is broken")
+    findings.stores["graph"].faults.append(Fault("graph", "the file is broken", "default"))
+    assert findings.to_json()["faults"] == ["graph of tenant `default`: the file is broken"]
     assert (findings.consistent, findings.to_json()["consistent"]) == (False, False)

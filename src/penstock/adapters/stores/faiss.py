@@ -59,6 +59,7 @@ class FaissIndex:
 
         self._faiss: Any = faiss
         self._np = np
+        self._home = resources.home
         self._root = resources.home / "vectors"
         self._folders: dict[str, SegmentFolder] = {}
         self._views: dict[str, _View] = {}
@@ -98,6 +99,10 @@ class FaissIndex:
             for part in (part for part in segment.header.parts if part.build in live):
                 for number, chunk_id in enumerate(part.chunk_ids):
                     yield part.build, chunk_id, part.hashes[16 * number : 16 * number + 16].hex()
+
+    def mend(self, tenant: str) -> bool:
+        """Go on without segments that are broken or missing (`penstock.ports.Mendable`)."""
+        return tenant_folder(self._root, tenant).is_dir() and self._folder(tenant).mend(self._home)
 
     def _hits(self, rows: _Rows, query: Any, limit: int) -> Iterator[tuple[str, str, float]]:
         # A selector is passed even where all rows count: without one, Faiss starts OpenMP threads for a single

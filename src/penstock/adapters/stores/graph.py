@@ -3,21 +3,25 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 from pydantic import BaseModel
 
+from penstock.adapters.stores.aside import set_aside
 from penstock.adapters.stores.durable import PARTIAL, sync_folder
 from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tenants import check_tenant
 from penstock.effects import effect
+from penstock.errors import UnavailableError
 from penstock.machine import sqlite_error
 from penstock.ports import Resources
 from penstock.records import Claim, Entity, Facts, Mention, facts_digest
 
 _BUSY_SECONDS = 30.0
+_TABLES = {"builds", "entities", "mentions", "relations"}
 _SCHEMA = """
 CREATE TABLE builds (
     number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, build TEXT NOT NULL, document TEXT NOT NULL,
@@ -55,6 +59,7 @@ class SQLiteGraph:
     version: ClassVar[str] = "1"
 
     def __init__(self, settings: NoSettings, resources: Resources) -> None:
+        self._home = resources.home
         self._path = resources.home / "graph.db"
 
     def write(self, tenant: str, builds: Mapping[str, tuple[str, Facts]]) -> None:
@@ -111,13 +116,45 @@ class SQLiteGraph:
             return _facts(connection, row[0]) if connection and row else Facts()
 
     def scan(self, tenant: str) -> Iterator[tuple[str, str]]:
-        """(build, digest of its facts) of every build, computed from the rows, as of one moment."""
+        """(build, digest of its facts) of every build, computed from the rows, as of one moment.
+
+        Raises `UnavailableError` where the file is broken: all of it is checked, not the tenant's rows alone.
+        """
         with self._snapshot() as connection:
             if connection is None:
                 return
+            self._check(connection)
             statement = "SELECT build, number FROM builds WHERE tenant = ? ORDER BY build"
             for build, number in connection.execute(statement, (check_tenant(tenant),)):
                 yield build, facts_digest(_facts(connection, number))
+
+    def mend(self, tenant: str) -> bool:
+        """Set a file that is broken aside, that of all tenants (`penstock.ports.Mendable`)."""
+        if not self._is_broken():
+            return False
+        with locked(self._path.with_suffix(".lock"), "graph"):
+            set_aside(self._home, [self._path, *self._beside()], "graph")
+        return True
+
+    def _is_broken(self) -> bool:
+        try:
+            with self._snapshot() as connection:
+                if connection is not None:
+                    self._check(connection)
+        except UnavailableError as exc:
+            code = getattr(exc.__cause__, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+            return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        return False
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        [verdict] = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if verdict != "ok" or not tables >= _TABLES:
+            raise UnavailableError(f"{self._path}: the file is broken", hint="penstock repair")
+
+    def _beside(self) -> list[Path]:
+        """What SQLite keeps beside the file; it must never meet another file of the same name."""
+        return [self._path.with_name(self._path.name + end) for end in ("-wal", "-shm")]
 
     def _create(self) -> None:
         """Make the file beside its place and move it there: whoever sees it sees its tables."""
@@ -130,6 +167,8 @@ class SQLiteGraph:
                 with closing(sqlite3.connect(partial, isolation_level=None)) as connection:
                     connection.execute("PRAGMA journal_mode = WAL")
                     connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            for path in self._beside():
+                path.unlink(missing_ok=True)
             with effect("graph.rename"):
                 partial.replace(self._path)
             sync_folder(self._path.parent, "graph")

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import msgspec
 from pydantic import BaseModel
 
-from penstock.adapters.stores.durable import sync_folder
+from penstock.adapters.stores.aside import set_aside
+from penstock.adapters.stores.durable import sync_folder, write_atomically
 from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.settings import NoSettings
 from penstock.effects import effect
@@ -25,6 +26,7 @@ class JsonLinesSink:
     version: ClassVar[str] = "1"
 
     def __init__(self, settings: NoSettings, resources: Resources) -> None:
+        self._home = resources.home
         self._path: Path = resources.home / "events" / "events.jsonl"
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -64,7 +66,29 @@ class JsonLinesSink:
                 try:
                     yield msgspec.json.decode(line, type=dict[str, Any])
                 except msgspec.DecodeError as exc:
-                    raise PermanentError(f"{self._path}:{number}: not a JSON object; mend or remove the line") from exc
+                    where = f"{self._path}:{number}"
+                    raise PermanentError(f"{where}: not a JSON object; `penstock repair` takes it out") from exc
+
+    def mend(self, tenant: str) -> bool:
+        """Take lines that are no events out; the file as it was is set aside (`penstock.ports.Mendable`)."""
+        if not self._path.exists():
+            return False
+        with locked(self._path.with_suffix(".lock"), "events"):
+            with self._path.open("rb") as file:
+                lines = [(line, _is_event(line)) for line in file]
+            if all(is_event for _, is_event in lines):
+                return False
+            set_aside(self._home, [self._path], "events")
+            write_atomically(self._path, (line for line, is_event in lines if is_event), "events")
+            return True
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return False
+    return line.endswith(b"\n")
 
 
 def _end_of_lines(descriptor: int) -> int:

@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel
 
+from penstock.adapters.stores.aside import set_aside
 from penstock.adapters.stores.durable import remove_partials, write_atomically, write_partial
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tenants import tenant_folder
@@ -28,13 +29,14 @@ class FolderRawStore:
     version: ClassVar[str] = "1"
 
     def __init__(self, settings: NoSettings, resources: Resources) -> None:
+        self._home = resources.home
         self._root = resources.home / "raw"
 
     def put(self, tenant: str, content: bytes) -> str:
-        """Store durably; returns the name. Bytes that are stored already are not written again."""
+        """Store durably; returns the name. Bytes that are stored already are not written again, damaged ones are."""
         name = content_name(content)
         path = self._path(tenant, name)
-        if not path.exists():
+        if not _holds(path, content):
             write_atomically(path, (content,), _STORE)
         return name
 
@@ -42,7 +44,7 @@ class FolderRawStore:
         """Store many objects durably, with two flushes of the file systems in place of some for each file."""
         names = [content_name(content) for content in contents]
         wanted = {self._path(tenant, name): content for name, content in zip(names, contents, strict=True)}
-        absent = {path: content for path, content in wanted.items() if not path.exists()}
+        absent = {path: content for path, content in wanted.items() if not _holds(path, content)}
         paths = list(absent)
         for first in range(0, len(paths), _TOGETHER):
             _write_together([(path, absent[path]) for path in paths[first : first + _TOGETHER]])
@@ -56,8 +58,19 @@ class FolderRawStore:
         except FileNotFoundError as exc:
             raise KeyError(name) from exc
         if content_name(content) != name:
-            raise ValueError(f"{path}: the bytes do not match the name; restore the file or remove it")
+            raise ValueError(f"{path}: the bytes do not match the name; `penstock repair` asks their source")
         return content
+
+    def lacking(self, tenant: str, sizes: Mapping[str, int]) -> set[str]:
+        """Which of these objects (name → size in bytes) are absent or of another size; their bytes are not read."""
+        return {name for name, size in sizes.items() if _size(self._path(tenant, name)) != size}
+
+    def mend(self, tenant: str) -> bool:
+        """Set objects whose bytes do not match their name aside (`penstock.ports.Mendable`)."""
+        damaged = [path for name in self.names(tenant) if not _is_whole(path := self._path(tenant, name))]
+        if damaged:
+            set_aside(self._home, damaged, _STORE)
+        return bool(damaged)
 
     def remove(self, tenant: str, names: Iterable[str]) -> None:
         """Remove objects; absent ones are passed over."""
@@ -84,6 +97,21 @@ class FolderRawStore:
         if not _NAME.fullmatch(name):
             raise ValueError(f"raw object `{name}`: a name is a SHA-256 in 64 hex digits")
         return tenant_folder(self._root, tenant) / name[:2] / name
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return _size(path) == len(content) and path.read_bytes() == content
+
+
+def _is_whole(path: Path) -> bool:
+    return content_name(path.read_bytes()) == path.name
 
 
 def _write_together(contents: Iterable[tuple[Path, bytes]]) -> None:

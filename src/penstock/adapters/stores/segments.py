@@ -8,6 +8,7 @@ listing of the folder that caught a compaction half-way is told from a whole one
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from uuid import uuid4
 
 import msgspec
 
+from penstock.adapters.stores.aside import set_aside
 from penstock.adapters.stores.durable import PARTIAL, write_atomically
 from penstock.adapters.stores.filelock import locked
 from penstock.effects import effect
@@ -26,6 +28,8 @@ _MAGIC = b"PENSEG1\n"
 _DIGEST = 16
 _FIXED = len(_MAGIC) + 8 + _DIGEST
 _SEGMENT, _BASE = ".seg", ".base"
+_SUFFIXES = (_SEGMENT, _BASE)
+_NAME = re.compile(r"\d{12}-")
 _STORE = "vectors"
 _FILES = 64
 _DEAD_ROWS = 1024
@@ -134,16 +138,36 @@ class SegmentFolder:
             except FileNotFoundError:  # compacted in the meantime
                 continue
 
+    def mend(self, home: Path) -> bool:
+        """Go on without what is broken: a new base of what the sound segments hold; the broken ones are set aside.
+
+        What a lost segment held is missing afterwards, and what it had removed may be back. Returns whether anything
+        was amiss.
+        """
+        with locked(self._path / ".writer", _STORE):
+            self._known = {}
+            strange = [path for path in self._path.iterdir() if path.suffix in _SUFFIXES and not _NAME.match(path.name)]
+            names = [name for name in self._list() if _NAME.match(name)]
+            sound = [segment for name in names if (segment := _sound(self._path / name))]
+            broken = sorted({self._path / name for name in names} - {segment.path for segment in sound})
+            if not strange and not broken and _is_whole(names):
+                return False
+            set_aside(home, strange, _STORE)
+            self._write_base(sound)  # from here on readers see a whole folder again
+            set_aside(home, broken, _STORE)
+            self._sweep()
+            return True
+
     def _current(self) -> list[Segment]:
         """As `segments`; only under the lock."""
         names = self._list()
         if not _is_whole(names):
-            raise UnavailableError(f"{self._path}: a segment is missing; remove the folder and index again")
+            raise UnavailableError(f"{self._path}: a segment is missing; `penstock repair` builds it anew")
         return self._load(names)
 
     def _list(self) -> list[str]:
         try:
-            names = sorted(path.name for path in self._path.iterdir() if path.suffix in (_SEGMENT, _BASE))
+            names = sorted(path.name for path in self._path.iterdir() if path.suffix in _SUFFIXES)
         except FileNotFoundError:
             return []
         bases = [position for position, name in enumerate(names) if name.endswith(_BASE)]
@@ -164,10 +188,13 @@ class SegmentFolder:
 
     def _compact(self, segments: Sequence[Segment]) -> None:
         """Merge what counts into a base. Its new name is the switch: a crash before or after it changes no answer."""
+        self._write_base(segments)
+        self._sweep()
+
+    def _write_base(self, segments: Sequence[Segment]) -> None:
         kept = _live_parts(segments)
         header = Header(builds=tuple(part.build for part in kept), parts=tuple(kept))
         self._write(_BASE, header, _live_rows(segments))
-        self._sweep()
 
     def _sweep(self) -> None:
         """Remove what a base has replaced and what crashed writers left; only under the lock."""
@@ -237,6 +264,15 @@ def _read_header(path: Path) -> Segment:
     return Segment(path, msgspec.msgpack.decode(encoded, type=Header), _FIXED + length)
 
 
+def _sound(path: Path) -> Segment | None:
+    try:
+        segment = _read_header(path)
+        segment.rows()
+    except UnavailableError:
+        return None
+    return segment
+
+
 def _digest(blocks: Iterable[bytes]) -> bytes:
     digest = hashlib.blake2b(digest_size=_DIGEST)
     for block in blocks:
@@ -245,4 +281,4 @@ def _digest(blocks: Iterable[bytes]) -> bytes:
 
 
 def _broken(path: Path) -> UnavailableError:
-    return UnavailableError(f"{path}: the segment is broken; restore the file, or remove its folder and index again")
+    return UnavailableError(f"{path}: the segment is broken; `penstock repair` builds it anew")

@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from penstock.adapters.stores.aside import set_aside
 from penstock.adapters.stores.filelock import locked
+from penstock.adapters.stores.tantivy_files import META, broken_files
 from penstock.adapters.stores.tenants import tenant_folder
 from penstock.effects import effect
 from penstock.errors import TransientError, UnavailableError
@@ -19,6 +21,8 @@ _HEAP_BYTES = 15_000_000  # the least that Tantivy takes for a thread
 _MAX_QUERY_TERMS = 256
 _MAX_FILTER_LENGTH = 256
 _SEPARATOR = "\x1f"
+_LOCK = ".writer"
+_MENDED = "`penstock repair` builds it anew"
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Chunk)
 
@@ -51,6 +55,7 @@ class TantivyIndex:
         import tantivy
 
         self._tantivy = tantivy
+        self._home = resources.home
         self._root = resources.home / "lexical"
         self._fields = {"text": 1.0, "title": settings.title_boost, "headings": settings.headings_boost}
         self._analyzer_name = f"words_{settings.stemming}"
@@ -68,7 +73,7 @@ class TantivyIndex:
         if not builds or (not any(builds.values()) and not _exists(folder)):
             return
         rows = [self._row(build, chunk) for build, chunks in builds.items() for chunk in chunks]
-        with locked(folder / ".writer", "lexical"):
+        with locked(folder / _LOCK, "lexical"):
             self._commit(folder, builds, rows)
 
     def remove(self, tenant: str, builds: Iterable[str]) -> None:
@@ -113,12 +118,34 @@ class TantivyIndex:
         return sorted((chunk for _, chunk in rows), key=lambda chunk: (chunk.index, chunk.chunk_id))
 
     def scan(self, tenant: str) -> Iterator[tuple[str, str, str]]:
-        """(build, chunk id, text hash) of every row, build by build, as of one commit."""
+        """(build, chunk id, text hash) of every row, build by build, as of one commit; its files are checked first."""
         searcher = self._searcher(tenant)
+        self._check_files(tenant)
         builds = searcher.terms_with_prefix("build", "") if searcher else ()
         for build, _ in builds:
             for _, chunk in self._build_rows(searcher, build):
                 yield build, chunk.chunk_id, short_hash(chunk.text)
+
+    def mend(self, tenant: str) -> bool:
+        """Set an index that is broken aside, so that it is built anew (`penstock.ports.Mendable`)."""
+        folder = tenant_folder(self._root, tenant)
+        if not folder.is_dir():
+            return False
+        with locked(folder / _LOCK, "lexical"):
+            try:
+                for _ in self.scan(tenant):
+                    pass
+            except Exception:  # noqa: BLE001 - whatever it is, the index cannot be read
+                files = [path for path in folder.iterdir() if path.name not in (_LOCK, META)]
+                set_aside(self._home, [folder / META, *files], "lexical")
+                self._readers.pop(tenant, None)
+                return True
+        return False
+
+    def _check_files(self, tenant: str) -> None:
+        folder = tenant_folder(self._root, tenant)
+        if broken := broken_files(folder):
+            raise UnavailableError(f"{folder / broken[0]}: the bytes are not those that were written; {_MENDED}")
 
     def _commit(self, folder: Path, builds: Iterable[str], rows: Sequence[Any]) -> None:
         try:
@@ -171,7 +198,7 @@ class TantivyIndex:
         folder = tenant_folder(self._root, tenant)
         with self._readers_lock:
             try:
-                status = (folder / "meta.json").stat()  # replaced at every commit
+                status = (folder / META).stat()  # replaced at every commit
             except FileNotFoundError:
                 self._readers.pop(tenant, None)
                 return None
@@ -190,7 +217,7 @@ class TantivyIndex:
             index = self._tantivy.Index(self._schema, path=str(folder))
         except ValueError as exc:
             raise UnavailableError(
-                f"{folder}: the index is broken or was built with another `stemming`; remove the folder and index again"
+                f"{folder}: the index is broken or was built with another `stemming`; {_MENDED}"
             ) from exc
         index.register_tokenizer(self._analyzer_name, self._analyzer)
         return index
@@ -226,7 +253,7 @@ class TantivyIndex:
 
 
 def _exists(folder: Path) -> bool:
-    return (folder / "meta.json").exists()
+    return (folder / META).exists()
 
 
 def _key(build: str, chunk_id: str) -> str:

@@ -111,7 +111,7 @@ def test_a_flipped_byte_is_told_with_the_name_of_the_file(tmp_path: Path, where:
     content = bytearray(path.read_bytes())
     content[where] ^= 1
     path.write_bytes(content)
-    expected = f"{path}: the segment is broken; restore the file, or remove its folder and index again"
+    expected = f"{path}: the segment is broken; `penstock repair` builds it anew"
     with pytest.raises(UnavailableError) as search:
         open_index(tmp_path).search("acme", "m", (1.0, 0.0), 9)
     with pytest.raises(UnavailableError) as scan:

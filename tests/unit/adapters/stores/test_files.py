@@ -33,7 +33,7 @@ def test_a_raw_object_that_rotted_is_told_from_a_sound_one(tmp_path: Path) -> No
     path.write_bytes(b"contemt")
     with pytest.raises(ValueError) as caught:
         store.get("acme", name)
-    assert str(caught.value) == f"{path}: the bytes do not match the name; restore the file or remove it"
+    assert str(caught.value) == f"{path}: the bytes do not match the name; `penstock repair` asks their source"
 
 
 @pytest.mark.parametrize("torn", [b"", b"{", b'{"id": "3"}', b"x" * 200_000], ids=["none", "brace", "object", "long"])
@@ -65,7 +65,7 @@ def test_a_line_that_is_no_object_is_told_with_its_number(tmp_path: Path) -> Non
         file.write(b"[]\n")
     with pytest.raises(PermanentError) as caught:
         list(sink.read())
-    assert str(caught.value) == f"{path}:2: not a JSON object; mend or remove the line"
+    assert str(caught.value) == f"{path}:2: not a JSON object; `penstock repair` takes it out"
 
 
 def test_an_index_of_another_stemming_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_an_index_of_another_stemming_is_refused_with_what_to_do(tmp_path: Path)
         other.search("acme", "aspirin", 10, {})
     folder = tmp_path / "lexical" / "acme"
     assert str(caught.value) == (
-        f"{folder}: the index is broken or was built with another `stemming`; remove the folder and index again"
+        f"{folder}: the index is broken or was built with another `stemming`; `penstock repair` builds it anew"
     )
 
 

@@ -132,5 +132,5 @@ def test_a_graph_file_that_is_none_makes_the_graph_unavailable(stores: Stores) -
     assert isinstance(result, UnavailableError)
     assert (str(result), result.hint) == (
         f"{path}: the file is broken (`SQLITE_NOTADB`)",
-        "restore it, or remove it and index again",
+        "penstock repair",
     )

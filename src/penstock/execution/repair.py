@@ -1,0 +1,116 @@
+"""Repairing: what was damaged is made anew by the ordinary way of a document, from the ledger and the raw store.
+
+A repair is a new job with the content and the pipeline version of the one that made what is visible. It takes over
+every output that is still there and computes the others; until it ends, queries are answered by what there was.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from penstock.errors import PenstockError
+from penstock.execution.discovery import discover
+from penstock.execution.workspace import Workspace
+from penstock.ledger import mending
+from penstock.ledger.jobs import Job
+from penstock.ledger.ledger import Ledger
+from penstock.ledger.status import LIVE, JobStatus
+from penstock.plan.topology import Topology
+from penstock.records import content_name, new_id
+
+Name = tuple[str, str]
+"""Tenant and document."""
+
+
+@dataclass
+class Queued:
+    """What a repair has queued: `waves` of jobs, one after the other, and for each job its document.
+
+    `unknown` are documents of which the ledger does not know any more how they were made.
+    """
+
+    waves: list[list[str]] = field(default_factory=list)
+    jobs: dict[str, Name] = field(default_factory=dict)
+    unknown: list[Name] = field(default_factory=list)
+
+
+def queue_again(
+    workspace: Workspace, names: Iterable[Name], lost_outputs: Sequence[str], lost_builds: Collection[str]
+) -> Queued:
+    """Forget outputs that are lost or whose builds are damaged, and queue the documents that they are part of."""
+    ledger = workspace.ledger
+    queued = Queued()
+    with ledger.begin() as cx:
+        ledger.artifacts.forget(cx, [*lost_outputs, *mending.outputs_of_builds(cx, lost_builds)])
+        for tenant, document in sorted(set(names)):
+            row = ledger.documents.get(cx, tenant, [document]).get(document)
+            if row is None or row.active_hash is None:
+                continue  # deleted in the meantime
+            makers = mending.makers(cx, row)
+            if not makers:
+                queued.unknown.append((tenant, document))
+            for wave, maker in enumerate(makers):
+                if job := _again(ledger, cx, maker):
+                    queued.jobs[job] = (tenant, document)
+                    queued.waves += [[]] * (wave + 1 - len(queued.waves))
+                    queued.waves[wave] = [*queued.waves[wave], job]
+    return queued
+
+
+def restore_raw(workspace: Workspace, tenant: str, wanted: Mapping[str, Collection[str]]) -> set[str]:
+    """Ask the inputs that once held documents (id → raw objects that are lost) for their bytes.
+
+    Returns the raw objects that are stored again. An input that is gone or cannot be read is passed over.
+    """
+    raw = workspace.resources.raw
+    with workspace.ledger.read() as cx:
+        origins = mending.origins_of(cx, tenant, sorted(wanted))
+    restored: set[str] = set()
+    for origin, names in sorted(origins.items()):
+        try:
+            for item in discover(workspace.resources, origin):
+                if item.document_id in names:
+                    content = item.read()
+                    if content_name(content) in wanted[item.document_id]:
+                        restored.add(raw.put(tenant, content))
+        except (PenstockError, OSError):
+            continue
+    return restored
+
+
+def _again(ledger: Ledger, cx: Connection, maker: Job) -> str | None:
+    """A job that makes again what `maker` made: a new one, or one that is on its way already."""
+    head = ledger.jobs.latest(cx, maker.tenant, maker.pipeline, [maker.document])[maker.document]
+    if head.status in LIVE:
+        same = (head.content_hash, head.work_digest) == (maker.content_hash, maker.work_digest)
+        return head.job if same and head.status != JobStatus.WAITING else None
+    generations = ledger.documents.raise_generation(cx, maker.tenant, {maker.document: maker.source})
+    row = {name: getattr(maker, name) for name in _KEPT}
+    row |= {"job": new_id(), "correlation_id": new_id(), "generation": generations[maker.document]}
+    ledger.jobs.add(cx, [row | _gates_passed(ledger, cx, maker)])
+    return str(row["job"])
+
+
+_KEPT = (
+    "tenant",
+    "document",
+    "source",
+    "pipeline",
+    "version",
+    "topology",
+    "work_digest",
+    "content_hash",
+    "size",
+    "locator",
+    "kind_hint",
+    "metadata",
+)
+
+
+def _gates_passed(ledger: Ledger, cx: Connection, maker: Job) -> dict[str, Any]:
+    """The maker has passed its gates with this very content: the fields that they ask for stand as they want them."""
+    topology = Topology.decode(ledger.topology(cx, maker.topology) or "")
+    rules = [stage.gate for stage in topology.stages if stage.gate is not None]
+    return {rule.ledger_field: rule.equals for rule in rules}
