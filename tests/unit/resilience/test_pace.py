@@ -119,11 +119,15 @@ def test_an_interrupted_pace_goes_on() -> None:
     pace.take()
     main = threading.main_thread().ident
     assert main is not None
+
+    def take_interrupted() -> None:
+        threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGUSR1)).start()
+        pace.take()
+
     before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGUSR1)).start()
-            pace.take()
+            take_interrupted()
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert pace.take() < 2
