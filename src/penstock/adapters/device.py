@@ -77,23 +77,29 @@ def open_session(graph: Path, device: Device, where: str, status: str = NO_GPU_S
     Raises:
         UnavailableError: `device` is `gpu`, and there is none, or none that works.
     """
+    if device == "cpu":
+        return _session(graph, CPU_PROVIDER)
+    check_gpu(where, status)
+    try:
+        return _session(graph, CUDA_PROVIDER, **{"session.disable_cpu_ep_fallback": "1"})
+    except Exception as exc:
+        # Without its CUDA libraries onnxruntime complains of a model that would run on the CPU, not of them.
+        if _ON_THE_CPU in str(exc) and CUDA_PROVIDER not in _session(graph, CUDA_PROVIDER).get_providers():
+            trouble = Trouble("no_gpu", "onnxruntime cannot load its CUDA provider", _LIBRARIES)
+            raise _unavailable(where, trouble, status) from exc
+        raise gpu_error(exc, where, status) from exc
+
+
+def _session(graph: Path, provider: str, **entries: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    if device == "cpu":
-        return onnxruntime.InferenceSession(str(graph), options, providers=[CPU_PROVIDER], enable_fallback=0)
-    check_gpu(where, status)
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    try:
-        session = onnxruntime.InferenceSession(str(graph), options, providers=[CUDA_PROVIDER], enable_fallback=0)
-    except Exception as exc:
-        raise gpu_error(exc, where, status) from exc
-    if session.get_providers()[:1] != [CUDA_PROVIDER]:
-        raise _unavailable(where, Trouble("no_gpu", "onnxruntime cannot load its CUDA provider", _LIBRARIES), status)
-    return session
+    options.log_severity_level = 4  # what goes wrong is raised
+    for name, value in entries.items():
+        options.add_session_config_entry(name, value)
+    return onnxruntime.InferenceSession(str(graph), options, providers=[provider], enable_fallback=0)
 
 
 def gpu_error(exc: Exception, where: str, status: str = NO_GPU_STATUS) -> StageError:

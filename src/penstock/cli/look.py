@@ -23,13 +23,13 @@ def status(
     status: Annotated[str, typer.Option(help="Only jobs in this state.")] = "",
     json: Json = False,
 ) -> None:
-    """Count jobs by state and pipeline, what waits at gates, dead letters, and events not yet sent.
+    """Count jobs by state and pipeline, what waits at gates, dead letters, events not yet sent, breakers not closed.
 
     Example: `penstock status --pipeline auto`
     """
     workspace = settings.workspace()
     ledger = workspace.existing_ledger
-    value: dict[str, Any] = {"jobs": {}, "pipelines": {}, "waiting": [], "dead_letters": 0, "outbox": 0}
+    value: dict[str, Any] = {"jobs": {}, "pipelines": {}, "waiting": [], "dead_letters": 0, "outbox": 0, "breakers": []}
     if ledger is not None:
         with ledger.read() as cx:
             for name, state, count in ledger.jobs.counts(cx):
@@ -43,6 +43,15 @@ def status(
             ]
             value["dead_letters"] = ledger.dead_letters.open_count(cx)
             value["outbox"] = ledger.outbox.pending_count(cx)
+            value["breakers"] = [
+                {
+                    "key": key,
+                    "state": each.state,
+                    "failures": each.failures,
+                    "retry_in_seconds": round(each.retry_in, 1),
+                }
+                for key, each in ledger.breakers.not_closed(cx).items()
+            ]
     if json:
         console.write_json(value)
         return
@@ -55,6 +64,9 @@ def status(
         console.write(
             f"{each['count']} wait at {each['gate']} of {each['pipeline']}, for {each['oldest_seconds']:.0f} s at most"
         )
+    for each in value["breakers"]:
+        soon = "one call is trying it now" if each["state"] == "half-open" else _again(each["retry_in_seconds"])
+        console.write(f"breaker {each['key']} is {each['state']} after {each['failures']} failures in a row; {soon}")
     console.write(f"{value['dead_letters']} dead letters, {value['outbox']} events to send")
 
 
@@ -93,6 +105,13 @@ def show(
         console.table(
             ["stage", "state", "attempts", "seconds", "error"], stages, right=frozenset({"attempts", "seconds"})
         )
+    if value["failures"]:
+        console.write("\nwhat failed, also where it has been mended since")
+        lost = [
+            (f["created_at"], f["stage"], f["status"], f["attempts"], f["resolution"] or "open", f["message"])
+            for f in value["failures"]
+        ]
+        console.table(["at", "stage", "state", "attempts", "since", "error"], lost, right=frozenset({"attempts"}))
     console.write(f"\n{len(value['chunks'])} chunks, {len(value['entities'])} entities, {len(value['claims'])} claims")
 
 
@@ -117,6 +136,10 @@ def events(
         if type_ and not (event["type"].startswith(type_[:-1]) if type_.endswith("*") else event["type"] == type_):
             continue
         console.write(jsonlib.dumps(event, ensure_ascii=False))
+
+
+def _again(seconds: float) -> str:
+    return f"it is tried again in {seconds:.0f} s" if seconds else "the next call tries it"
 
 
 def _unknown(ledger: Any, cx: Any, document: str) -> UsageError:

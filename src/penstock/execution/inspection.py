@@ -10,6 +10,8 @@ from penstock.execution.workspace import Workspace
 from penstock.plan.topology import Topology, stage_names
 from penstock.records import Facts
 
+_OF_FAILURE = ("job", "stage", "status", "error_type", "message", "recovery", "attempts", "chain", "raw", "resolution")
+
 
 def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
     """All that is known of a document, as JSON values. Raises `KeyError` where the ledger has none of that id."""
@@ -19,6 +21,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
         versions = ledger.documents.versions_of(cx, tenant, document)
         jobs = ledger.jobs.of_document(cx, tenant, document)
         stage_runs = ledger.stage_runs.of(cx, [job.job for job in jobs])
+        failures = ledger.dead_letters.of(cx, [job.job for job in jobs])
         contents = {job.topology: ledger.topology(cx, job.topology) for job in jobs}
         events = sum(
             fact.document == document and fact.tenant == tenant
@@ -36,7 +39,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
                 "content_hash": each["content_hash"],
                 "active": each["content_hash"] == row.active_hash,
                 "raw": each["content_hash"],
-                "created_at": datetime.fromtimestamp(each["created_at"], UTC).isoformat(timespec="seconds"),
+                "created_at": _moment(each["created_at"]),
             }
             for each in versions
         ],
@@ -63,6 +66,10 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
             }
             for job in jobs
         ],
+        "failures": [
+            {**{name: each[name] for name in _OF_FAILURE}, "created_at": _moment(each["created_at"])}
+            for each in failures
+        ],
         "chunks": [
             {
                 "chunk": chunk.chunk_id,
@@ -78,6 +85,10 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
         "claims": [msgspec.to_builtins(each) for each in facts.claims],
         "events": events,
     }
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _in_order(runs: list[dict[str, Any]], stages: list[str]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Documents set aside: why, where, after how many attempts, and where their bytes are. An entry is never erased."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select, update
@@ -58,6 +59,14 @@ class DeadLetters:
             for job, error, count in cx.execute(query.group_by(dead_letters.c.job, dead_letters.c.error_type)):
                 found.setdefault(job, {})[error] = count
         return found
+
+    def of(self, cx: Connection, jobs: Sequence[str]) -> list[dict[str, Any]]:
+        """Every entry of these jobs, closed or not, oldest first."""
+        found: list[dict[str, Any]] = []
+        for part in slices(jobs):
+            query = select(dead_letters).where(dead_letters.c.job.in_(part))
+            found += [{**row, "chain": msgspec.json.decode(row["chain"])} for row in cx.execute(query).mappings()]
+        return sorted(found, key=lambda entry: int(entry["id"]))
 
     def open_count(self, cx: Connection) -> int:
         return cx.execute(select(func.count()).where(dead_letters.c.resolved_at.is_(None))).scalar_one()
