@@ -81,7 +81,7 @@ def test_with_json_stdout_holds_one_value_and_nothing_else(penstock: Penstock, d
         ("validate",): {"valid", "pipelines", "problems"},
         ("plan", "auto", "--input", documents): {"pipeline", "version", "digest", "documents", "stages", "estimate"},
         ("submit", "auto", "--input", documents): {"submitted", "unchanged", "failed", "jobs"},
-        ("status",): {"jobs", "pipelines", "waiting", "dead_letters", "outbox"},
+        ("status",): {"jobs", "pipelines", "waiting", "dead_letters", "outbox", "breakers"},
         ("show", "file:plain.txt"): {
             "document",
             "tenant",

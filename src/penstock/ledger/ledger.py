@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
 from penstock.ledger.batches import Batches
+from penstock.ledger.breakers import Breakers
 from penstock.ledger.database import COMMIT, Database, sqlite_url
 from penstock.ledger.dead_letters import DeadLetters
 from penstock.ledger.documents import Documents
@@ -33,6 +34,7 @@ class Ledger:
         self.dead_letters = DeadLetters(database)
         self.outbox = Outbox(database)
         self.batches = Batches(database)
+        self.breakers = Breakers(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None) -> "Ledger":
