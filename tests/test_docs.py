@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import errors_tables
 from typer.main import get_command
 
 from penstock import errors, registry
@@ -150,6 +151,12 @@ def test_every_error_is_documented() -> None:
     text = (PROJECT / "docs" / "errors.md").read_text()
     kinds = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)}
     assert sorted(name for name in kinds | {registry.AdapterError.__name__} if f"`{name}`" not in text) == []
+
+
+def test_the_tables_of_errors_are_those_of_the_code() -> None:
+    text = errors_tables.PAGE.read_text()
+    shown = text.partition(errors_tables.BEGIN)[2].partition(errors_tables.END)[0]
+    assert shown.strip() == errors_tables.written().strip(), "python -m tests.errors_tables"
 
 
 def test_every_failure_status_is_documented() -> None:
