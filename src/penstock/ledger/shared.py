@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -44,28 +45,28 @@ class LedgerState:
 
     def failed(self, key: str, threshold: int, reset_seconds: float) -> BreakerState:
         return self._ask(
-            self._database.begin_beside,
+            partial(self._database.begin_beside, "breaker.commit"),
             lambda cx: self._breakers.fail(cx, key, threshold, reset_seconds),
             lambda alone: alone.failed(key, threshold, reset_seconds),
         )
 
     def succeeded(self, key: str) -> None:
         self._ask(
-            self._database.begin_beside,
+            partial(self._database.begin_beside, "breaker.commit"),
             lambda cx: self._breakers.succeed(cx, key),
             lambda alone: alone.succeeded(key),
         )
 
     def claim_trial(self, key: str, reset_seconds: float, hold_seconds: float) -> bool:
         return self._ask(
-            self._database.begin_beside,
+            partial(self._database.begin_beside, "breaker.commit"),
             lambda cx: self._breakers.claim_trial(cx, key, reset_seconds, hold_seconds),
             lambda alone: alone.claim_trial(key, reset_seconds, hold_seconds),
         )
 
     def reserve(self, key: str, per_second: float, calls: int) -> float:
         first_at = self._ask(  # of this process's clock, before the commit, which takes its time
-            self._database.begin_beside,
+            partial(self._database.begin_beside, "rate.commit"),
             lambda cx: self._rates.reserve(cx, key, per_second, calls) + time.monotonic(),
             lambda alone: alone.reserve(key, per_second, calls) + time.monotonic(),
         )
