@@ -111,7 +111,7 @@ class WireServer:
                 return True
             with suppress(TimeoutError):
                 part = connection.socket.recv(65_536)
-                if not part or part.startswith(b"\x16\x03"):  # a TLS client: it is answered with something else
+                if not part or part.startswith((b"\x16\x03", b"\0\0")):  # no HTTP: a TLS or a PostgreSQL client
                     if part:
                         connection.head = part
                     return bool(part)

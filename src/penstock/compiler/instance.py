@@ -40,6 +40,10 @@ schedule_storage:
     base_dir:
       env: DAGSTER_HOME
 
+# The policies of the stages retry, and nothing else.
+run_retries:
+  enabled: false
+
 run_coordinator:
   module: dagster._core.run_coordinator.queued_run_coordinator
   class: QueuedRunCoordinator

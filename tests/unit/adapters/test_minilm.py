@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from penstock.adapters.device import open_session
 from penstock.adapters.embed import model_files
 from penstock.adapters.embed.bert_graph import BertShape, build_graph, read_safetensors
 from penstock.adapters.embed.minilm import MiniLMEmbedder, MiniLMSettings
@@ -96,6 +97,22 @@ def test_the_graph_before_quantisation_is_the_model_itself(minilm_home: Path) ->
     ids = np.array(tokenizer.encode(SENTENCES[0]).ids, dtype=np.int64)
     [pooled] = session.run(None, {"input_ids": ids})
     assert pooled / np.linalg.norm(pooled) == pytest.approx(reference(SENTENCES[:1])[0], abs=1e-5)
+
+
+def test_the_graph_for_a_gpu_is_the_model_itself_without_operators_of_the_cpu(minilm_home: Path) -> None:
+    import onnx
+    from tokenizers import Tokenizer
+
+    path = model_files.model_graph(minilm_home / "models", "float32")
+    kinds = {node.op_type for node in onnx.load(path).graph.node}
+    assert kinds & {"Shape", "Slice", "Size", "Range", "DynamicQuantizeLinear"} == set()
+    tokenizer = Tokenizer.from_file(str(model_files.model_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    ids = np.array(tokenizer.encode(SENTENCES[0]).ids, dtype=np.int64)
+    session = open_session(path, "cpu", "model `minilm`")
+    [pooled] = session.run(None, {"input_ids": ids, "positions": np.arange(len(ids))})
+    assert pooled / np.linalg.norm(pooled) == pytest.approx(reference(SENTENCES[:1])[0], abs=1e-5)
+    path.unlink()
 
 
 def test_a_vector_depends_on_its_text_alone(minilm_home: Path) -> None:
