@@ -17,10 +17,10 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-pythons coverage check fix acceptance acceptance-slow benchmark constraints clean
+.PHONY: help setup run test test-services test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience constraints clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "  make run INPUT=papers/ PIPELINE=auto   takes your own documents"
 
 setup: $(ready) ## Make .venv with Penstock in it (done once; quick when nothing changed)
@@ -84,6 +84,9 @@ endef
 
 benchmark: setup ## Measure the engine on this machine and write docs/performance.md (minutes)
 	@$(bin)/python -m benchmarks.orchestration --write docs/performance.md
+
+benchmark-resilience: setup ## Measure what resilience costs and how exactly it is shared (docs/resilience-figures.md)
+	@$(bin)/python -m benchmarks.resilience --write docs/resilience-figures.md
 
 constraints: setup ## Pin every dependency anew, for all supported Pythons
 	@echo uv | $(bin)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \

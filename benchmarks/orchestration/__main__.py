@@ -69,19 +69,19 @@ def profile() -> str:
     return "\n".join(line.rstrip() for line in shown.strip().splitlines())
 
 
-def machine() -> str:
+def machine(libraries: tuple[str, ...] = LIBRARIES) -> str:
     """The machine and the versions that the figures hold for."""
     cpu = platform.processor() or platform.machine()
     described = Path("/proc/cpuinfo")
     if described.exists():
         models = [line.partition(":")[2].strip() for line in described.read_text().splitlines() if "model name" in line]
         cpu = models[0] if models else cpu
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    versions = ", ".join(f"{name} {version(name)}" for name in libraries)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return (
         f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GB, a load of {os.getloadavg()[0]:.1f} by others at the start; "
         f"{platform.system()}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, {libraries}"
+        f"SQLite {sqlite3.sqlite_version}, {versions}"
     )
 
 

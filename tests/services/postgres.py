@@ -46,7 +46,7 @@ class PostgresServer:
         """The address of a new database."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'create database "{name}"')  # type: ignore[arg-type]
+            connection.execute(f'create database "{name}"')
         return self.url(name)
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -38,7 +38,8 @@ class Breaker:
         self, key: str, threshold: int, reset_seconds: float, shared: SharedState, hold_seconds: float
     ) -> None:
         self.key = key
-        self._memory = _Memory(key, threshold, reset_seconds, shared, hold_seconds)
+        self._hold_seconds = hold_seconds
+        self._memory = _Memory(key, threshold, reset_seconds, shared)
         self._lock = threading.Lock()
         self._circuit = CircuitBreaker(
             fail_max=threshold,
@@ -54,8 +55,11 @@ class Breaker:
         """Whether calls may be made as they come."""
         return self._memory.now().state == STATE_CLOSED
 
-    def admit(self) -> bool:
+    def admit(self, hold_seconds: float | None = None) -> bool:
         """Ask leave for a call.
+
+        Args:
+            hold_seconds: the breaker's own, where this call may take longer than others.
 
         Returns:
             Whether the call is the trial of a breaker that was open: nobody else is admitted until it has ended.
@@ -68,6 +72,7 @@ class Breaker:
         with self._lock:
             if self._memory.may_try():
                 with suppress(CircuitBreakerError):
+                    self._memory.hold_seconds = hold_seconds or self._hold_seconds
                     self._circuit.half_open()
                     return True
             if self._memory.now().state == STATE_CLOSED:
@@ -108,15 +113,13 @@ class Breaker:
 class _Memory(Storage):
     """The shared state, as one process last knew it, in the form that pybreaker asks for."""
 
-    def __init__(
-        self, key: str, threshold: int, reset_seconds: float, shared: SharedState, hold_seconds: float
-    ) -> None:
+    def __init__(self, key: str, threshold: int, reset_seconds: float, shared: SharedState) -> None:
         super().__init__(key)
         self._key = key
         self._threshold = threshold
         self._reset_seconds = reset_seconds
         self._shared = shared
-        self._hold_seconds = hold_seconds
+        self.hold_seconds = 0.0
         self._known = BreakerState()
         self._known_until = 0.0
         self._trial_until = 0.0
@@ -158,11 +161,11 @@ class _Memory(Storage):
     @state.setter
     def state(self, state: str) -> None:
         if state == STATE_HALF_OPEN:
-            claimed = self._shared.claim_trial(self._key, self._reset_seconds, self._hold_seconds)
+            claimed = self._shared.claim_trial(self._key, self._reset_seconds, self.hold_seconds)
             self._known_until = 0.0
             if not claimed:
                 raise CircuitBreakerError
-            self._trial_until = time.monotonic() + self._hold_seconds
+            self._trial_until = time.monotonic() + self.hold_seconds
         elif state == STATE_CLOSED:
             self.forget()
 

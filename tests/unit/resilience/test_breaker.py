@@ -187,6 +187,13 @@ def test_a_trial_that_nobody_ends_is_another_process_s_after_a_while(world: Worl
     assert world.process().admit() is True
 
 
+def test_a_call_that_may_take_longer_holds_the_trial_for_longer(world: World) -> None:
+    world.opened().seconds = RESET
+    assert world.process().admit(hold_seconds=2 * HOLD) is True
+    world.seconds += HOLD
+    assert world.now == BreakerState("half-open", 3, HOLD)
+
+
 def test_where_nothing_fails_the_state_is_read_once_in_a_while_and_never_written() -> None:
     asked: list[str] = []
 
