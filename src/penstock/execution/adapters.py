@@ -44,6 +44,7 @@ class Adapters:
         self._unmade: dict[int, Fault] = {}
         self._subjects: dict[str, Subject] = {}
         self._values: dict[str, Any] = {}
+        self._places: dict[int, asyncio.Semaphore] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def handle(self, message: Request, respond: Callable[[Form | Reply], None]) -> None:
@@ -77,11 +78,13 @@ class Adapters:
         self._stages[message.number] = (stage, made)
         together = hasattr(made, "execute_batch")
         is_async = inspect.iscoroutinefunction(made.execute_batch if together else made.execute)
+        concurrent = getattr(made, "concurrency", _CONCURRENT) if is_async else 1
+        self._places[message.number] = asyncio.Semaphore(concurrent)
         return Form(
             message.number,
             together=together,
             size=getattr(made, "batch_documents", None),
-            concurrent=getattr(made, "concurrency", _CONCURRENT) if is_async else 1,
+            concurrent=concurrent,
             endpoint=str(getattr(made, "endpoint", "") or ""),
         )
 
@@ -109,6 +112,10 @@ class Adapters:
     async def _call_async(
         self, stage: PlannedStage, adapter: Any, call: Call, respond: Callable[[Reply], None]
     ) -> None:
+        async with self._places[call.stage]:
+            await self._answer(stage, adapter, call, respond)
+
+    async def _answer(self, stage: PlannedStage, adapter: Any, call: Call, respond: Callable[[Reply], None]) -> None:
         began = time.perf_counter()
         ready, faults = self._inputs(stage, call)
         answers: Sequence[Any] = ()

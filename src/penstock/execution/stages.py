@@ -65,10 +65,8 @@ class Stages:
         Raises what its making raised: a `StageError` is for the documents, any other error for the run.
         """
         number = self._number(stage)
-        self.prepare([stage])
-        while number not in self._forms:
-            form = self._next_form(stage)
-            self._forms[form.number] = form
+        if number not in self._forms:
+            self._await_form(number, stage)
         form = self._forms[number]
         if form.fault is not None:
             del self._forms[number]
@@ -92,12 +90,12 @@ class Stages:
         self._reset()
 
     def call(self, stage: PlannedStage, members: Sequence[Member], attempt: int, seconds: float) -> int:
-        """Have a stage called for some documents; returns the ticket of the reply."""
+        """Have a stage called for some documents; returns the ticket of the reply. Raises as `form` does."""
         number = self._number(stage)
+        if number not in self._prepared:  # the host is a new one, whose start is no attempt's time
+            self._forms.pop(number, None)
+            self.form(stage)
         messages: list[Message] = []
-        if number not in self._prepared:
-            messages.append(Prepare(number, stage))
-            self._prepared.add(number)
         items = []
         for subject, item, content in members:
             if subject.job not in self._subjects:
@@ -120,8 +118,9 @@ class Stages:
             except CallerDiedError:
                 self._reset()
                 raise
-            if not isinstance(response, Form):  # that of a stage that was prepared again needs no answer
+            if not isinstance(response, Form):
                 return response
+            self._forms[response.number] = response
 
     def keep(self, key: str) -> None:
         """The adapters hold this output."""
@@ -132,16 +131,23 @@ class Stages:
         self._line.kill()
         self._reset()
 
-    def _next_form(self, stage: PlannedStage) -> Form:
-        problem = f"adapter `{stage.uses}` of `{stage.type}` was not made within {_PREPARE_SECONDS:g} s"
-        try:
-            response = self._line.receive(_PREPARE_SECONDS)
-            if isinstance(response, Form):
-                return response
-        except CallerDiedError as exc:
-            problem = f"adapter `{stage.uses}` of `{stage.type}` could not be made: {exc}"
-        self.kill()
-        raise UnavailableError(problem)
+    def _await_form(self, number: int, stage: PlannedStage) -> None:
+        """Wait until the stage's form is there. A host that died before is forgiven once: it may have been idle."""
+        problem = ""
+        for _ in range(2):
+            self.prepare([stage])
+            try:
+                while number not in self._forms:
+                    response = self._line.receive(_PREPARE_SECONDS)
+                    if not isinstance(response, Form):
+                        self.kill()
+                        raise UnavailableError(f"{_shown(stage)} was not made within {_PREPARE_SECONDS:g} s")
+                    self._forms[response.number] = response
+                return
+            except CallerDiedError as exc:
+                problem = str(exc)
+                self._reset()
+        raise UnavailableError(f"{_shown(stage)} could not be made: {problem}")
 
     def _number(self, stage: PlannedStage) -> int:
         key = msgspec.json.encode((stage.name, stage.type, stage.uses, stage.settings), order="sorted")
@@ -197,3 +203,7 @@ def called_by(stage: PlannedStage) -> str:
     """What breakers and rates of an adapter are counted by that names no endpoint: itself, with its settings."""
     settings = msgspec.json.encode(stage.settings, order="sorted")
     return f"{stage.type}/{stage.uses}" + (f"#{short_hash(settings)[:8]}" if stage.settings else "")
+
+
+def _shown(stage: PlannedStage) -> str:
+    return f"adapter `{stage.uses}` of `{stage.type}`"

@@ -16,10 +16,10 @@ from penstock.execution.messages import Open
 from penstock.execution.resources import ProfileResources
 from penstock.execution.stages import Stages
 from penstock.ledger.ledger import Ledger
+from penstock.ledger.shared import LedgerState
 from penstock.plan.folder import RESILIENCE
 from penstock.plan.policies import LivePolicies
 from penstock.plan.topology import PlannedStage, Policy, Topology
-from penstock.resilience.memory import LocalState
 from penstock.resilience.shared import SharedState
 from penstock.spec.profile import ProfileSpec
 
@@ -62,7 +62,7 @@ class Workspace:
     @cached_property
     def shared(self) -> SharedState:
         """Breakers and rates, as all processes on this ledger know them."""
-        return LocalState()
+        return LedgerState(self.ledger.database)
 
     def policy(self, stage: PlannedStage) -> Policy:
         """The stage's policy as `resilience.yaml` has it now, or as it was planned where the file does not say."""

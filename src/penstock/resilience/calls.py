@@ -30,7 +30,10 @@ class Caller(Protocol):
     concurrent: int
 
     def begin(self, ticket: int, items: Sequence[int], attempt: int, seconds: float) -> None:
-        """Make a call for these items, or put it in line; it is answered under its ticket."""
+        """Make a call for these items, or put it in line; it is answered under its ticket.
+
+        Raises a `StageError` where no call can be made.
+        """
         ...
 
     def wait(self, seconds: float) -> Answer | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from penstock.resilience.guard import Guard
 
 _TICK_SECONDS = 60.0
+_GRACE_SECONDS = 1.0
 _STUCK_IN_A_ROW = 3
 
 
@@ -100,9 +101,13 @@ class Rounds:
             if self._guard.pace is not None:
                 self._guard.pace.take()
             ticket, limit = next(self._tickets), self._limit(unit)
+            try:
+                self._caller.begin(ticket, unit.items, unit.calls, limit)
+            except StageError as exc:
+                self._end(unit, exc)
+                continue
             under_way = len(self._begun) < self._caller.concurrent
             self._begun[ticket] = _Call(unit, limit, time.monotonic() if under_way else None)
-            self._caller.begin(ticket, unit.items, unit.calls, limit)
             if unit.alone:
                 return
 
@@ -140,7 +145,9 @@ class Rounds:
 
     def _listen(self) -> None:
         """Wait for what comes first: an answer, the end of an attempt's time, or an item that is due again."""
-        due = min(call.began + call.limit for call in self._begun.values() if call.began is not None)
+        # a caller of several at once ends a single one itself; all are ended only where it does not
+        grace = _GRACE_SECONDS if self._caller.concurrent > 1 else 0.0
+        due = min(call.began + call.limit for call in self._begun.values() if call.began is not None) + grace
         until = due
         if self._waiting and len(self._begun) < self._room():
             until = min(until, self._waiting[0][0])
@@ -161,27 +168,29 @@ class Rounds:
                 call.began = time.monotonic()
 
     def _cut_off(self) -> None:
-        """End the attempts whose time is over. What stood in line behind them, or ran beside them, is begun again."""
+        """End the attempt whose time is over. What stood in line behind it is begun again."""
         self._caller.kill()
-        now = time.monotonic()
-        late = [c for c in self._begun.values() if c.began is not None and now >= c.began + c.limit]
-        self._put_back([call.unit for call in self._begun.values() if call not in late])
-        for call in late:
+        call = self._culprit()
+        if call is not None:
             error = StageTimeoutError(f"no answer within {call.limit:g} s (policy `{self._policy.name}`)")
             self._settle(call.unit, Answer(-1, call.limit, (), error))
 
     def _mourn(self, died: CallerDiedError) -> None:
-        """The call that was under way has taken the process down; of several, which one it was shows one by one."""
+        call = self._culprit()
+        if call is not None:
+            seconds = time.monotonic() - (call.began or 0.0)
+            self._settle(call.unit, Answer(-1, seconds, (), StageCrashError(str(died))))
+
+    def _culprit(self) -> _Call | None:
+        """The call that was under way when all were ended; of several, which one it was shows one by one."""
         under_way = [call for call in self._begun.values() if call.began is not None]
-        if len(under_way) > 1:
-            for call in under_way:
-                call.unit.alone = True
-            self._put_back([call.unit for call in self._begun.values()])
-            return
-        (call,) = under_way
-        self._put_back([each.unit for each in self._begun.values() if each is not call])
-        seconds = time.monotonic() - (call.began or 0.0)
-        self._settle(call.unit, Answer(-1, seconds, (), StageCrashError(str(died))))
+        if len(under_way) == 1:
+            self._put_back([each.unit for each in self._begun.values() if each is not under_way[0]])
+            return under_way[0]
+        for call in under_way:
+            call.unit.alone = True
+        self._put_back([call.unit for call in self._begun.values()])
+        return None
 
     def _put_back(self, units: list[_Unit]) -> None:
         self._begun.clear()

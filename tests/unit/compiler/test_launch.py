@@ -165,7 +165,7 @@ def test_a_batch_that_another_worker_took_over_is_left_to_it(scene: Scene, toys:
         toys.on.clear()
         with scene.ledger.begin() as cx:
             cx.execute(jobs.update().values(status="queued", lease_owner=None))
-        with scene.batch() as batch:
+        with scene.another() as other, other.batch() as batch:
             assert counts(run_batch(batch))["chunk"] == (3, 0, 0)
 
     toys.on["parse"] = overtaken

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from penstock.events.cloudevents import render
 from penstock.events.facts import decode
@@ -62,11 +62,11 @@ GATED = pipeline(
 class Scene:
     """A home with a worker or two."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, isolation: Literal["process", "inline"] = "inline") -> None:
         self.home = folder / "home"
         self.documents = folder / "documents"
         self.documents.mkdir(exist_ok=True)
-        profile = ProfileSpec(name="toys", batch=BatchSpec(documents=50), isolation="inline")
+        profile = ProfileSpec(name="toys", batch=BatchSpec(documents=50), isolation=isolation)
         self.workspace = Workspace(self.home, folder / "config", profile)
         self.ledger = self.workspace.ledger
 
