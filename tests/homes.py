@@ -1,12 +1,14 @@
 """Homes with documents in them, made by the real stages and stores of the profile `tiny`, without Dagster."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from penstock.audit.mend import Repair, repair
 from penstock.execution.batch import claim_batch
 from penstock.execution.removal import delete
 from penstock.execution.runner import run_stage
@@ -15,6 +17,7 @@ from penstock.execution.sweep import sweep
 from penstock.execution.workspace import Workspace
 from penstock.plan.load import load_topology
 from penstock.plan.profiles import load_profile
+from penstock.plan.topology import Topology
 
 CONFIG = Path(__file__).parents[1] / "config"
 PAPERS = {
@@ -47,12 +50,27 @@ class Home:
         topology = load_topology(self.config, "tiny", pipeline)
         names = [str(each) for each in targets or (self.documents,)]
         jobs = submit(self.workspace, topology, names, tenant=tenant).jobs
+        self.work(topology, jobs, stop_before)
+
+    def work(self, topology: Topology, jobs: Sequence[str], stop_before: str = "") -> None:
+        """Take queued jobs through a pipeline without gates, as a run does."""
         with self.workspace.ledger.worker(60) as worker:
             while batch := claim_batch(self.workspace, worker, topology, 0, ids=jobs):
                 for stage in batch.stages:
                     if stage.name == stop_before:
                         return
                     run_stage(batch, stage)
+
+    def repair(self, **options: Any) -> Repair:
+        """`penstock repair`, without Dagster."""
+
+        def run(jobs: Sequence[str]) -> None:
+            with self.workspace.ledger.read() as cx:
+                versions = {job.job: job.topology for job in self.workspace.ledger.jobs.get(cx, jobs).values()}
+            for digest in sorted(set(versions.values())):
+                self.work(self.workspace.topology(digest), [job for job in jobs if versions[job] == digest])
+
+        return repair(self.workspace, run, **options)
 
     def sweep(self) -> None:
         sweep(self.workspace)

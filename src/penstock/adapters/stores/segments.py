@@ -128,7 +128,8 @@ class SegmentFolder:
             return self._current()
 
     def checked_segments(self) -> list[Segment]:
-        """As `segments`, after the rows of each have been read and compared with their digest."""
+        """As `segments`, after headers and rows have been read anew and compared with their digests."""
+        self._known = {}
         while True:
             segments = self.segments()
             try:
