@@ -220,9 +220,16 @@ def test_a_server_that_does_not_answer_is_transient(endpoint: Endpoint) -> None:
     assert str(error.value) == "model `small`: no answer in time"
 
 
-def test_one_document_that_is_refused_does_not_fail_the_others(endpoint: Endpoint, adapter: OpenAIEmbedder) -> None:
+@pytest.mark.parametrize(
+    ("poisoned", "kind"),
+    [(refusal(400), RejectedError), (lambda request: (200, {}, b'{"data": [NaN'), PermanentError)],
+    ids=["refused", "unreadable"],
+)
+def test_one_bad_document_does_not_fail_the_others(
+    endpoint: Endpoint, adapter: OpenAIEmbedder, poisoned: Answer, kind: type[StageError]
+) -> None:
     endpoint.answer = lambda request: (
-        refusal(400)(request) if any("poison" in text for text in request["input"]) else embeddings(request)
+        poisoned(request) if any("poison" in text for text in request["input"]) else embeddings(request)
     )
     items = [
         (make_context(), make_chunks(1, document_id="good")),
@@ -231,14 +238,25 @@ def test_one_document_that_is_refused_does_not_fail_the_others(endpoint: Endpoin
     ]
     good, bad, fine = adapter.execute_batch(items)
     assert [isinstance(each, EmbeddingBatch) for each in (good, bad, fine)] == [True, False, True]
-    assert isinstance(bad, RejectedError)
+    assert type(bad) is kind
     assert len(endpoint.requests) == 4
 
 
-def test_after_a_server_error_nothing_more_is_asked(endpoint: Endpoint, adapter: OpenAIEmbedder) -> None:
-    endpoint.answer = lambda request: embeddings(request) if len(endpoint.requests) == 1 else refusal(503)(request)
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refusal(503), TransientError),
+        (refusal(401), UnavailableError),
+        (refusal(429, "insufficient_quota"), QuotaError),
+    ],
+    ids=["busy", "key", "quota"],
+)
+def test_after_an_endpoint_s_own_failure_nothing_more_is_asked(
+    endpoint: Endpoint, adapter: OpenAIEmbedder, answer: Answer, kind: type[StageError]
+) -> None:
+    endpoint.answer = lambda request: embeddings(request) if len(endpoint.requests) == 1 else answer(request)
     results = adapter.execute_batch([(make_context(), make_chunks(4, document_id=f"d{item}")) for item in range(4)])
-    assert [type(each) for each in results] == [EmbeddingBatch, TransientError, TransientError, TransientError]
+    assert [type(each) for each in results] == [EmbeddingBatch, kind, kind, kind]
     assert len(endpoint.requests) == 2
 
 

@@ -11,7 +11,7 @@ from penstock.adapters.embed.endpoint_errors import endpoint_error
 from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.adapters.haystack_setup import prepare_haystack
-from penstock.errors import MissingDependencyError, RejectedError, StageError
+from penstock.errors import MissingDependencyError, PermanentError, QuotaError, RejectedError, StageError
 from penstock.ports import Resources
 from penstock.records import Chunk, EmbeddingBatch, StageContext
 
@@ -106,7 +106,8 @@ class OpenAIEmbedder:
         """`execute` for all items, in requests of `batch_size` chunks whatever document they are of.
 
         When the endpoint fails, no further request is made: the items that were not served yet all get the error. When
-        it refuses what it was sent, each of the request's documents is sent alone, so that one cannot fail others.
+        it refuses what it was sent, or answers with what is none, each of the request's documents is sent alone, so
+        that one cannot fail others.
         """
         texts = [(item, passage(chunk, self._settings)) for item, (_, chunks) in enumerate(items) for chunk in chunks]
         vectors: dict[int, list[Any]] = {item: [] for item in range(len(items))}
@@ -131,7 +132,9 @@ class OpenAIEmbedder:
     def _serve(self, part: list[tuple[int, str]], vectors: dict[int, list[Any]], failed: dict[int, StageError]) -> None:
         try:
             found = self._request([text for _, text in part])
-        except RejectedError as error:
+        except QuotaError:
+            raise
+        except (RejectedError, PermanentError) as error:
             documents = [list(group) for _, group in groupby(part, key=lambda pair: pair[0])]
             if len(documents) == 1:
                 failed[part[0][0]] = error
