@@ -1,5 +1,6 @@
 """A batch: ledger jobs on their way through one segment of a pipeline, held under a lease by this process."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -49,6 +50,7 @@ class BatchRun:
         self.run_id = run_id
         self.progress = progress
         self.size = len(jobs)
+        self.deadline = time.monotonic() + topology.deadline_seconds if topology.deadline_seconds else None
         self.jobs = {job.job: job for job in jobs}
         self.subjects = {job.job: subject_of(job) for job in jobs}
         self.keys = {job.job: keys_of(topology, job.tenant, job, job.content_hash, job.kind_hint) for job in jobs}

@@ -49,11 +49,13 @@ class ThreadLine:
         self._thread: threading.Thread | None = None
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Form | Reply] = queue.SimpleQueue()
+        self._over = threading.Event()
 
     def send(self, *messages: Message) -> None:
         if self._thread is None:
             self._inbox, self._outbox = queue.SimpleQueue(), queue.SimpleQueue()
-            work = (Adapters(self._resources), self._inbox, self._outbox)
+            self._over = threading.Event()
+            work = (Adapters(self._resources), self._inbox, self._outbox, self._over)
             self._thread = threading.Thread(target=_work_off, args=work, name="penstock-stages", daemon=True)
             self._thread.start()
         for message in messages:
@@ -68,6 +70,7 @@ class ThreadLine:
     def kill(self) -> None:
         if self._thread is not None and self._thread.ident is not None:
             # ends it as soon as it runs Python code again (https://docs.python.org/3/c-api/init.html)
+            self._over.set()
             identity = ctypes.c_ulong(self._thread.ident)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(SystemExit))
             self._inbox.put(None)
@@ -214,8 +217,8 @@ def framed(message: Message) -> bytes:
     return len(data).to_bytes(_LENGTH, "little") + data
 
 
-def _work_off(adapters: Adapters, inbox: Any, outbox: Any) -> None:
-    while (message := inbox.get()) is not None:
+def _work_off(adapters: Adapters, inbox: Any, outbox: Any, over: threading.Event) -> None:
+    while (message := inbox.get()) is not None and not over.is_set():
         adapters.handle(message, outbox.put)
 
 

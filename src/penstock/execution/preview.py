@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from penstock.execution.discovery import Found, find
 from penstock.execution.removal import gone, removable
-from penstock.execution.submit import Decision, Submission, decide, keys_of, without_doubles
+from penstock.execution.submit import Decision, Submission, decide, keys_of, spent_on, without_doubles
 from penstock.execution.workspace import Workspace
 from penstock.ledger.ledger import Ledger
 from penstock.plan.topology import Topology, stage_names
@@ -66,16 +66,17 @@ def _preview_part(
     names = [found.item.document_id for found in part]
     keys = {f.item.document_id: keys_of(topology, tenant, f.item, f.content_hash, f.kind_hint) for f in part}
     if ledger is None:
-        heads, rows, existing = {}, {}, set()
+        heads, rows, existing, spent = {}, {}, set(), {}
     else:
         with ledger.read() as cx:
             heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
             rows = ledger.documents.get(cx, tenant, names)
+            spent = spent_on(ledger, cx, heads)
             wanted = [key for each in keys.values() for key in each.values() if key]
             existing = ledger.artifacts.existing(cx, wanted)
     for found in part:
         name = found.item.document_id
-        decision = decide(found, heads.get(name), rows.get(name), topology)
+        decision = decide(found, heads.get(name), rows.get(name), topology, spent)
         counts[_LABELS[decision]] += 1
         working = decision not in (Decision.UNCHANGED, Decision.FAILED)
         result.bytes += found.size if working else 0

@@ -39,6 +39,9 @@ def record(
         ledger.stage_runs.record(cx, runs)
         if fields := gate_fields(stage):
             ledger.jobs.at_stage(cx, list(done), stage.name, **fields)
+        ledger.jobs.count_retries(
+            cx, stage.name, {job: len(each.retries) for job, each in held.items() if each.retries}
+        )
         ledger.jobs.fail(cx, list(failures.values()))
         ledger.dead_letters.add(cx, [(batch.jobs[job], failure) for job, failure in failures.items()])
         _tell(batch, stage, cx, held, done, failures)

@@ -149,6 +149,7 @@ def _call(
         workspace.stages.caller(stage, members),
         total,
         size=(form.size or total) if form.together else None,
+        deadline=batch.deadline,
         progress=lambda done: batch.progress(stage.name, done, total),
     )
 

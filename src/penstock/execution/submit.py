@@ -18,12 +18,15 @@ from penstock.execution.workspace import Workspace
 from penstock.ledger.documents import DocumentRow, is_name
 from penstock.ledger.jobs import Failure, Job
 from penstock.ledger.ledger import Ledger
-from penstock.ledger.status import LIVE, JobStatus
+from penstock.ledger.status import LIVE, JobStatus, is_failure
 from penstock.plan.topology import Topology, root_key, work_keys
 from penstock.records import SourceItem, new_id
 
 RETRIED_BY_ITSELF = frozenset({"transient", "timeout", "unavailable"})
 """Failures that a later run tries again without being told: the cause lay outside the document."""
+
+ATTEMPTS = 100
+"""After so many attempts in all, a document is tried again only when somebody says `penstock retry`."""
 
 
 class Decision(Enum):
@@ -61,8 +64,10 @@ class Submission:
     seen: set[str] = field(default_factory=set)
 
 
-def decide(found: Found, head: Job | None, row: DocumentRow | None, topology: Topology) -> Decision:
-    """What is to be done about a document, given its newest job in this pipeline."""
+def decide(
+    found: Found, head: Job | None, row: DocumentRow | None, topology: Topology, spent: Mapping[str, int]
+) -> Decision:
+    """What is to be done about a document, given its newest job in this pipeline and the attempts spent on it."""
     if head is None or (row is not None and row.deleted_at is not None and head.status not in LIVE):
         return Decision.NEW
     same = (head.content_hash, head.work_digest, head.kind_hint) == (
@@ -75,7 +80,8 @@ def decide(found: Found, head: Job | None, row: DocumentRow | None, topology: To
     if head.status in LIVE:
         return Decision.IN_FLIGHT
     if head.status != JobStatus.COMPLETED:
-        return Decision.RETRY if head.error_recovery in RETRIED_BY_ITSELF else Decision.FAILED
+        by_itself = head.error_recovery in RETRIED_BY_ITSELF and spent.get(head.job, 0) < ATTEMPTS
+        return Decision.RETRY if by_itself else Decision.FAILED
     shown = row is not None and row.active_hash == head.content_hash
     shown = shown and row is not None and head.index_build in (None, row.index_build)
     shown = shown and row is not None and head.graph_build in (None, row.graph_build)
@@ -99,6 +105,11 @@ def submit(
     return submission
 
 
+def spent_on(ledger: Ledger, cx: Connection, heads: Mapping[str, Job]) -> dict[str, int]:
+    """The attempts that have been spent on the jobs among `heads` that have failed."""
+    return ledger.dead_letters.attempts(cx, [job.job for job in heads.values() if is_failure(job.status)])
+
+
 def _submit_part(
     workspace: Workspace, topology: Topology, tenant: str, part: Sequence[Found], submission: Submission
 ) -> None:
@@ -108,7 +119,8 @@ def _submit_part(
     with ledger.read() as cx:
         heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
         rows = ledger.documents.get(cx, tenant, names)
-    decisions = {n: decide(f, heads.get(n), rows.get(n), topology) for f, n in zip(part, names, strict=True)}
+        spent = spent_on(ledger, cx, heads)
+    decisions = {n: decide(f, heads.get(n), rows.get(n), topology, spent) for f, n in zip(part, names, strict=True)}
     due = [f for f in part if decisions[f.item.document_id] in _STORED and f.error is None]
     raw = workspace.resources.raw
     raw.put_many(tenant, [found.content for found in due])
@@ -128,11 +140,12 @@ def _submit_part(
         # another submission may have been here since: decide again, now that nobody else can
         heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
         rows = ledger.documents.get(cx, tenant, names)
+        spent = spent_on(ledger, cx, heads)
         queued: list[Found] = []
         for found in part:
             name = found.item.document_id
             head = heads.get(name)
-            decision = decide(found, head, rows.get(name), topology)
+            decision = decide(found, head, rows.get(name), topology, spent)
             if decision is Decision.UNCHANGED:
                 submission.unchanged += 1
             elif decision is Decision.IN_FLIGHT and head:

@@ -60,6 +60,15 @@ class DeadLetters:
                 found.setdefault(job, {})[error] = count
         return found
 
+    def attempts(self, cx: Connection, jobs: Sequence[str]) -> dict[str, int]:
+        """How many attempts each job's failures have taken in all; refusals without a call count nothing."""
+        found: dict[str, int] = {}
+        for part in slices(jobs):
+            total = func.sum(dead_letters.c.attempts)
+            query = select(dead_letters.c.job, total).where(dead_letters.c.job.in_(part)).group_by(dead_letters.c.job)
+            found |= {job: int(attempts) for job, attempts in cx.execute(query)}
+        return found
+
     def of(self, cx: Connection, jobs: Sequence[str]) -> list[dict[str, Any]]:
         """Every entry of these jobs, closed or not, oldest first."""
         found: list[dict[str, Any]] = []

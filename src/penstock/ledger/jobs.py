@@ -115,6 +115,16 @@ class Jobs(JobRows):
                 break
         return claimed
 
+    def count_retries(self, cx: Connection, stage: str, retries: Mapping[str, int]) -> None:
+        """Add to `retry_count_per_stage`. The caller holds the jobs."""
+        for part in slices(list(retries)):
+            rows = cx.execute(select(jobs.c.job, jobs.c.retry_count_per_stage).where(jobs.c.job.in_(part))).all()
+            for job, counted in rows:
+                counts = msgspec.json.decode(counted, type=dict[str, int])
+                counts[stage] = counts.get(stage, 0) + retries[job]
+                encoded = msgspec.json.encode(counts).decode()
+                cx.execute(update(jobs).where(jobs.c.job == job).values(retry_count_per_stage=encoded))
+
     def at_stage(self, cx: Connection, ids: Sequence[str], stage: str, **fields: Any) -> None:
         """Note which stage the jobs are at, and set gate fields on the way. The caller holds them."""
         for part in slices(ids):

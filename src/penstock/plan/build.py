@@ -52,6 +52,7 @@ def _topology(spec: PipelineSpec, stages: Sequence[PlannedStage], profile: str, 
         applicable_sources=spec.applicable_sources,
         profile=profile,
         yaml=text[:MAX_KEPT_YAML],
+        deadline_seconds=spec.deadline_seconds,
     )
 
 

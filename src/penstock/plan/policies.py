@@ -1,5 +1,6 @@
 """The resilience policies in force: those of `resilience.yaml` that are sound, and a `default` in any case."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,8 @@ from penstock.plan.topology import Policy
 from penstock.spec.load import read_resilience
 from penstock.spec.problems import Problem, in_file_order
 from penstock.spec.resilience import BUILT_IN_DEFAULT, PolicySpec
+
+_log = logging.getLogger("penstock.policies")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def load_policies(path: Path) -> Policies:
 
 
 class LivePolicies:
-    """The policies of a file as it is now: read again when it has changed, the last sound ones where it is not sound."""
+    """The policies of a file as it is now: read again when it has changed; the last sound ones stay where it is not."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,7 +61,9 @@ class LivePolicies:
         if seen != self._seen:
             self._seen = seen
             found = load_policies(self._path)
-            if not found.problems:
+            if found.problems:
+                _log.warning("%s is not sound: the last policies stay (penstock validate says why)", self._path)
+            else:
                 self._sound = found.sound
         return self._sound
 

@@ -79,6 +79,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     applicable_sources: tuple[str, ...] = ()
     profile: str = ""
     yaml: str = ""
+    deadline_seconds: float | None = None
 
     @cached_property
     def digest(self) -> str:

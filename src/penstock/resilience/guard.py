@@ -12,7 +12,7 @@ others do not. It is tried again as it is where the error lies outside the docum
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import tenacity
@@ -62,16 +62,16 @@ class Guard:
         count: int,
         *,
         size: int | None = None,
-        deadlines: Sequence[float] | None = None,
+        deadline: float | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Outcome]:
         """Call for items 0 … `count` - 1 until each has its outcome.
 
         Args:
             size: how many items one call takes, each with a result of its own; None: one item, one result.
-            deadlines: for each item a time of `time.monotonic()` after which nothing is begun for it.
+            deadline: a time of `time.monotonic()` after which nothing is begun any more.
         """
-        return Rounds(self, caller, count, size, deadlines, progress).work()
+        return Rounds(self, caller, count, size, deadline, progress).work()
 
     def pause_after(self, attempt: int, error: StageError | None) -> float | None:
         """How long to wait before the next attempt; None where there is none to come."""

@@ -56,13 +56,13 @@ class Rounds:
         caller: Caller,
         count: int,
         size: int | None,
-        deadlines: Sequence[float] | None,
+        deadline: float | None,
         progress: Callable[[int], None],
     ) -> None:
         self._guard = guard
         self._policy = guard.policy
         self._caller = caller
-        self._deadlines = deadlines
+        self._deadline = deadline
         self._progress = progress
         self._outcomes = [Outcome() for _ in range(count)]
         self._open = count
@@ -71,6 +71,7 @@ class Rounds:
         self._waiting: list[tuple[float, int, _Unit]] = []
         self._begun: dict[int, _Call] = {}
         self._tickets = numbers()
+        self._failed_in_a_row = 0
 
     def work(self) -> list[Outcome]:
         try:
@@ -95,8 +96,8 @@ class Rounds:
         while self._ready and len(self._begun) < self._room():
             if self._ready[0].alone and self._begun:
                 return
-            unit = self._within_deadline(self._ready.popleft())
-            if not unit.items or not self._is_admitted(unit):
+            unit = self._ready.popleft()
+            if not self._is_in_time(unit) or not self._is_admitted(unit):
                 continue
             if self._guard.pace is not None:
                 self._guard.pace.take()
@@ -116,7 +117,8 @@ class Rounds:
         guard = self._guard
         most = self._caller.concurrent if guard.pace is not None else self._caller.window
         if guard.breaker is not None:
-            most = min(most, self._policy.failure_threshold or 1) if guard.breaker.closed else 1
+            left = (self._policy.failure_threshold or 1) - self._failed_in_a_row
+            most = min(most, left) if guard.breaker.closed else 1
         return max(1, most)
 
     def _is_admitted(self, unit: _Unit) -> bool:
@@ -128,20 +130,15 @@ class Rounds:
                 return False
         return True
 
-    def _within_deadline(self, unit: _Unit) -> _Unit:
-        if self._deadlines is not None:
-            now = time.monotonic()
-            late = [item for item in unit.items if self._deadlines[item] <= now]
-            if late:
-                self._end(_Unit(tuple(late)), StageTimeoutError("the job's deadline has passed"))
-                unit.items = tuple(item for item in unit.items if item not in late)
-        return unit
+    def _is_in_time(self, unit: _Unit) -> bool:
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self._end(unit, StageTimeoutError("the time that a run may spend on the document is over"))
+            return False
+        return True
 
     def _limit(self, unit: _Unit) -> float:
         limit = self._policy.timeout_seconds * len(unit.items)
-        if self._deadlines is not None:
-            limit = min(limit, min(self._deadlines[item] for item in unit.items) - time.monotonic())
-        return max(limit, 0.001)
+        return limit if self._deadline is None else max(0.001, min(limit, self._deadline - time.monotonic()))
 
     def _listen(self) -> None:
         """Wait for what comes first: an answer, the end of an attempt's time, or an item that is due again."""
@@ -166,6 +163,7 @@ class Rounds:
         for call, _ in zip(self._begun.values(), range(self._caller.concurrent), strict=False):
             if call.began is None:
                 call.began = time.monotonic()
+                call.limit = self._limit(call.unit)
 
     def _cut_off(self) -> None:
         """End the attempt whose time is over. What stood in line behind it is begun again."""
@@ -209,7 +207,7 @@ class Rounds:
         longest = 0.0
         for item, result in zip(unit.items, results, strict=True):
             error = result if isinstance(result, StageError) else None
-            pause = self._pause(unit, item, error)
+            pause = self._pause(unit, error)
             if pause is None:
                 self._outcomes[item].value = None if error else result
                 self._outcomes[item].error = _too_long(error)
@@ -225,9 +223,9 @@ class Rounds:
         self._count_stuck(unit, answer.whole)
         self._progress(len(self._outcomes) - self._open)
 
-    def _pause(self, unit: _Unit, item: int, error: StageError | None) -> float | None:
+    def _pause(self, unit: _Unit, error: StageError | None) -> float | None:
         pause = self._guard.pause_after(unit.attempt, error)
-        if pause is not None and self._deadlines is not None and time.monotonic() + pause >= self._deadlines[item]:
+        if pause is not None and self._deadline is not None and time.monotonic() + pause >= self._deadline:
             return None
         return pause
 
@@ -277,8 +275,10 @@ class Rounds:
             return
         errors = [each for each in results if isinstance(each, TransientError | UnavailableError)]
         if len(errors) == len(results):
+            self._failed_in_a_row += 1
             self._guard.breaker.failed(errors[0])
         else:
+            self._failed_in_a_row = 0
             self._guard.breaker.succeeded()
 
 

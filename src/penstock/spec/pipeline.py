@@ -91,6 +91,13 @@ class PipelineSpec(SpecModel):
     applicable_sources: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
         default=(), description="The sources that the pipeline is made for; none named means any."
     )
+    deadline_seconds: float | None = Field(
+        default=None,
+        ge=1,
+        le=86_400,
+        description="How long a run may work on a document, waits included; a later run tries it again. No limit by "
+        "default.",
+    )
     stages: Annotated[tuple[AnyStage, ...], Field(strict=False)] = Field(
         min_length=1, max_length=MAX_STAGES, description="The stages, in the order in which they read best."
     )

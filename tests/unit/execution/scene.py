@@ -35,8 +35,8 @@ def gate(name: str, after: str, resume: str, field: str = "pdf_ir_ready", segmen
     return PlannedStage(name=name, type="Gate", gate=rule, depends_on=(after,), input=after, segment=segment)
 
 
-def pipeline(*stages: PlannedStage, name: str = "toys", version: str = "1.0") -> Topology:
-    return Topology(pipeline=name, version=version, stages=stages)
+def pipeline(*stages: PlannedStage, name: str = "toys", version: str = "1.0", **more: Any) -> Topology:
+    return Topology(pipeline=name, version=version, stages=stages, **more)
 
 
 INGEST = stage("ingest", "Ingest")

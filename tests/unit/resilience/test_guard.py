@@ -209,13 +209,19 @@ def test_a_fault_of_the_watching_side_ends_what_was_begun() -> None:
     assert (bench.kills, bench.calls) == (1, [((0,), 1)])
 
 
-def test_nothing_is_begun_after_a_job_s_deadline() -> None:
+def test_nothing_is_begun_after_the_deadline_and_nothing_waited_for_that_would_come_later() -> None:
     bench = Bench(Flaky(9, TransientError("busy"), 1))
-    now = time.monotonic()
-    outcomes = Guard(LINEAR, sleep=Naps()).run(bench, 3, deadlines=[now - 1, now + 0.5, now + 60])
-    assert told(outcomes) == ["StageTimeoutError", "TransientError", 4]
-    assert [each.attempts for each in outcomes] == [0, 1, 1], "an attempt that would come too late is not waited for"
-    assert str(outcomes[0].error) == "the job's deadline has passed"
+    outcomes = Guard(LINEAR, sleep=Naps()).run(bench, 3, deadline=time.monotonic() + 0.5)
+    assert (told(outcomes), [each.attempts for each in outcomes]) == ([0, "TransientError", 4], [1, 1, 1])
+    outcomes = Guard(LINEAR, sleep=Naps()).run(bench, 2, deadline=time.monotonic())
+    assert [each.attempts for each in outcomes] == [0, 0]
+    assert str(outcomes[0].error) == "the time that a run may spend on the document is over"
+
+
+def test_a_deadline_ends_the_attempt_that_is_under_way() -> None:
+    bench = Bench(Flaky(9, HANGS, 0))
+    (outcome,) = Guard(LINEAR, sleep=Naps()).run(bench, 1, deadline=time.monotonic() + 0.05)
+    assert (told([outcome]), bench.kills, outcome.attempts) == (["StageTimeoutError"], 1, 1)
 
 
 # ── many items in one call ──────────────────────────────────────────────────────────────────────────────────────────
