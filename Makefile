@@ -17,7 +17,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience constraints clean
+.PHONY: help setup run test test-services sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ test: setup ## Run every test that needs no server, and hold the coverage of the
 
 test-services: setup ## Run the tests on real servers, which they start themselves
 	@$(pytest) -n $(JOBS) -m services
+
+sweep: setup ## Let every external effect go wrong in every way (hours; goes on where it stopped); writes docs/reliability.md
+	@$(bin)/python -m tests.faults.sweep --jobs $(JOBS) --report docs/reliability.md $(SWEEP_ARGS)
 
 test-pythons: ## Run the tests on each Python 3.11 to 3.13 that is installed, each in .venvs/
 	@set -e; for version in 3.11 3.12 3.13; do \

@@ -162,6 +162,12 @@ class RawStore(Protocol):
 
     def names(self, tenant: str) -> Iterator[str]: ...
 
+    def tenants(self) -> Iterator[str]: ...
+
+    def tidy(self) -> None:
+        """Remove what writers that died have left unfinished."""
+        ...
+
 
 class PackStore(Protocol):
     """Immutable packs of stage outputs: one file per batch and stage."""
@@ -177,6 +183,10 @@ class PackStore(Protocol):
     def remove(self, names: Iterable[str]) -> None: ...
 
     def names(self) -> Iterator[str]: ...
+
+    def tidy(self) -> None:
+        """Remove what writers that died have left unfinished."""
+        ...
 
 
 class LexicalIndex(Protocol):

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from penstock.cli import audit, check, console, find, look, repair, serve, work
+from penstock.cli.outages import outage
 from penstock.cli.settings import settings
 from penstock.errors import PenstockError
 
@@ -24,6 +25,11 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as exc:
             console.note("penstock: interrupted; what was done is kept, run it again to finish")
             raise typer.Exit(130) from exc
+        except Exception as exc:
+            error = outage(exc)
+            if error is None or console.debugging():
+                raise
+            raise typer.Exit(console.report_error(error)) from exc
 
 
 app = typer.Typer(

@@ -1,6 +1,7 @@
 """Stage outputs: encoded as msgpack, kept in packs (one file for a batch and stage), found by work key."""
 
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, get_args
@@ -10,7 +11,7 @@ import msgspec
 from penstock.errors import PermanentError, RejectedError
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ports import PackStore, RawStore
-from penstock.records import EmbeddingBatch, Facts, GraphWriteReceipt, IndexReceipt, RawPayload, new_id
+from penstock.records import EmbeddingBatch, Facts, GraphWriteReceipt, IndexReceipt, RawPayload
 from penstock.registry import Contract
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -45,9 +46,11 @@ def decode(data: bytes, contract: Contract, tenant: str, raw: RawStore) -> Any:
     return value
 
 
-def write_pack(packs: PackStore, outputs: Mapping[str, bytes], builds: Mapping[str, str]) -> list[ArtifactRow]:
-    """Store outputs by work key in one new pack; returns the rows for the ledger."""
-    name = new_id()
+def write_pack(
+    packs: PackStore, worker: str, outputs: Mapping[str, bytes], builds: Mapping[str, str]
+) -> list[ArtifactRow]:
+    """Store outputs by work key in one new pack of a worker; returns the rows for the ledger."""
+    name = f"{worker}.{secrets.token_hex(9)}"
     rows: list[ArtifactRow] = []
     at = 0
     for key, data in outputs.items():

@@ -94,13 +94,14 @@ def _execute(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: 
     if ready:
         outcomes |= zip(ready, _call(batch, stage, ready, builds), strict=True)
     encoded = {job: outcome.value.output for job, outcome in outcomes.items() if outcome.error is None}
-    rows = _write(batch, stage, encoded, builds)
-    try:
-        record(batch, stage, outcomes, rows, result)
-    finally:
-        lost = [members[job] for job in encoded if job not in batch.jobs]
-        if kind.store and lost:  # a sweep may have looked for what they wrote too early
-            remove_builds(batch.workspace, [(job.tenant, kind.store, builds[job.job]) for job in lost])
+    with batch.worker.settling():
+        rows = _write(batch, stage, encoded, builds)
+        try:
+            record(batch, stage, outcomes, rows, result)
+        finally:
+            lost = [members[job] for job in encoded if job not in batch.jobs]
+            if kind.store and lost:  # a sweep may have looked for what they wrote too early
+                remove_builds(batch.workspace, [(job.tenant, kind.store, builds[job.job]) for job in lost])
     batch.outputs.setdefault(stage.name, {}).update(encoded)
     if kind.store:
         batch.builds[kind.store].update({job: builds[job] for job in encoded})
@@ -162,6 +163,7 @@ def _write(
     keys = {job: batch.keys[job][stage.name] or "" for job in encoded}
     return outputs.write_pack(
         batch.workspace.resources.packs,
+        batch.worker.id,
         {keys[job]: data for job, data in encoded.items()},
         {keys[job]: builds[job] for job in encoded if job in builds},
     )

@@ -5,6 +5,7 @@ What is unchanged costs a read, a hash and a share of one query; it leaves no jo
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,7 @@ from penstock.execution.workspace import Workspace
 from penstock.ledger.documents import DocumentRow, is_name
 from penstock.ledger.jobs import Failure, Job
 from penstock.ledger.ledger import Ledger
+from penstock.ledger.presence import Presence
 from penstock.ledger.status import LIVE, JobStatus, is_failure
 from penstock.plan.topology import Topology, root_key, work_keys
 from penstock.records import SourceItem, new_id
@@ -123,43 +125,46 @@ def _submit_part(
     decisions = {n: decide(f, heads.get(n), rows.get(n), topology, spent) for f, n in zip(part, names, strict=True)}
     due = [f for f in part if decisions[f.item.document_id] in _STORED and f.error is None]
     raw = workspace.resources.raw
-    raw.put_many(tenant, [found.content for found in due])
-    _store_what_is_lost(workspace, tenant, [f for f in part if decisions[f.item.document_id] is Decision.UNCHANGED])
-
-    def store(found: Found) -> None:
-        # once more, now that no sweep can come between: it may have found the bytes before they belonged to anything
-        if found.error is None and raw.lacking(tenant, {found.content_hash: found.size}):
-            raw.put(tenant, found.content)
-
-    with ledger.begin() as cx:
-        ledger.database.exclusive(cx)
-        ledger.documents.note_origin(cx, tenant, [(f.origin, f.item.document_id) for f in part if f.error is None])
-        if all(each is Decision.UNCHANGED for each in decisions.values()):
-            submission.unchanged += len(part)
-            return
-        # another submission may have been here since: decide again, now that nobody else can
-        heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
-        rows = ledger.documents.get(cx, tenant, names)
-        spent = spent_on(ledger, cx, heads)
-        queued: list[Found] = []
-        for found in part:
-            name = found.item.document_id
-            head = heads.get(name)
-            decision = decide(found, head, rows.get(name), topology, spent)
-            if decision is Decision.UNCHANGED:
-                submission.unchanged += 1
-            elif decision is Decision.IN_FLIGHT and head:
-                submission.jobs.append(head.job)
-            elif decision is Decision.FAILED and head:
-                submission.failed.append(head.job)
-            elif decision is Decision.RETRY and head:
-                store(found)
-                ledger.dead_letters.resolve(cx, [head.job], "retried")
-                submission.jobs += ledger.jobs.requeue_failed(cx, [head.job])
+    with Presence(workspace.home, new_id()) if due else nullcontext():
+        raw.put_many(tenant, [found.content for found in due])
+        _store_what_is_lost(workspace, tenant, [f for f in part if decisions[f.item.document_id] is Decision.UNCHANGED])
+        with ledger.begin() as cx:
+            origins = [(found.origin, found.item.document_id) for found in part if found.error is None]
+            ledger.documents.note_origin(cx, tenant, origins)
+            if all(each is Decision.UNCHANGED for each in decisions.values()):
+                submission.unchanged += len(part)
             else:
-                store(found)
-                queued.append(found)
-        _queue(ledger, cx, topology, tenant, queued, submission)
+                _take_in(workspace, cx, topology, tenant, part, submission)
+
+
+def _take_in(
+    workspace: Workspace, cx: Connection, topology: Topology, tenant: str, part: Sequence[Found], submission: Submission
+) -> None:
+    """Decide again, since another submission may have been here, now that nobody else can; and queue what is due."""
+    ledger, raw = workspace.ledger, workspace.resources.raw
+    names = [found.item.document_id for found in part]
+    heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
+    rows = ledger.documents.get(cx, tenant, names)
+    spent = spent_on(ledger, cx, heads)
+    queued: list[Found] = []
+    for found in part:
+        name = found.item.document_id
+        head = heads.get(name)
+        decision = decide(found, head, rows.get(name), topology, spent)
+        if decision in _STORED and found.error is None and raw.lacking(tenant, {found.content_hash: found.size}):
+            raw.put(tenant, found.content)  # a sweep may have found the bytes before they belonged to anything
+        if decision is Decision.UNCHANGED:
+            submission.unchanged += 1
+        elif decision is Decision.IN_FLIGHT and head:
+            submission.jobs.append(head.job)
+        elif decision is Decision.FAILED and head:
+            submission.failed.append(head.job)
+        elif decision is Decision.RETRY and head:
+            ledger.dead_letters.resolve(cx, [head.job], "retried")
+            submission.jobs += ledger.jobs.requeue_failed(cx, [head.job])
+        else:
+            queued.append(found)
+    _queue(ledger, cx, topology, tenant, queued, submission)
 
 
 def _store_what_is_lost(workspace: Workspace, tenant: str, unchanged: Sequence[Found]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from penstock.execution.leftovers import collect
 from penstock.execution.workspace import Workspace
 
 _DOCUMENTS = 500
@@ -34,6 +35,7 @@ def sweep(workspace: Workspace) -> int:
                 _remove_raw(workspace, cx, tenant, sorted(names))
         swept += len(due)
     _remove_doomed(workspace)
+    collect(workspace)
     return swept
 
 

@@ -40,8 +40,9 @@ class Ledger:
     def open(cls, home: Path, url: str | None = None) -> "Ledger":
         """The ledger of a home, created where it is absent: SQLite in the home unless `url` names a server."""
         if url is None:
-            with effect("home.mkdir"):
-                home.mkdir(parents=True, exist_ok=True)
+            if not home.is_dir():
+                with effect("home.mkdir"):
+                    home.mkdir(parents=True, exist_ok=True)
             url = sqlite_url(home / "ledger.db")
         return cls(Database.open(url), home)
 

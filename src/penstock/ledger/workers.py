@@ -4,20 +4,21 @@ On the machine itself a dead worker is known at once, without waiting for its le
 file under the home for as long as it lives, and the kernel lets go of the lock with the process.
 """
 
-import fcntl
 import os
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select, union, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database
 from penstock.ledger.jobs import Jobs
-from penstock.ledger.tables import workers
+from penstock.ledger.presence import Presence, is_let_go, lock_file
+from penstock.ledger.tables import jobs, workers
 from penstock.records import new_id
 
 
@@ -32,22 +33,19 @@ class Worker:
         self.id = new_id()
         self._database = database
         self._jobs = Jobs(database)
-        self._folder = home / "workers"
+        self._presence = Presence(home, self.id)
         self._lease_seconds = lease_seconds
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._lock: IO[str] | None = None
 
     def __enter__(self) -> "Worker":
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self._folder / f"{self.id}.lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._presence.__enter__()
         self.beat()
         self._thread = threading.Thread(target=self._beat_on, name="penstock-heartbeat", daemon=True)
         self._thread.start()
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -55,10 +53,16 @@ class Worker:
             with self._database.begin() as cx:
                 self._jobs.release(cx, self.id)
                 cx.execute(delete(workers).where(workers.c.worker == self.id))
-        finally:
-            if self._lock:
-                Path(self._lock.name).unlink(missing_ok=True)
-                self._lock.close()
+        except BaseException as exc:
+            self._presence.__exit__(type(exc))
+            raise
+        self._presence.__exit__(*error)
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Files are written, and then the ledger told of them: where the second fails, the files are looked for."""
+        with self._presence.settling():
+            yield
 
     def beat(self) -> None:
         """Renew the lease now. A worker that was thought dead is known again, without the jobs that it held."""
@@ -78,33 +82,27 @@ class Worker:
 
 def recover(database: Database, home: Path) -> int:
     """Queue the jobs of dead workers again; returns how many. Harmless however often and by how many it is called."""
-    folder = home / "workers"
     jobs = Jobs(database)
     with database.read() as cx:
-        if not _dead(cx, jobs, folder):
+        if not _dead(cx, jobs, home):
             return 0
     with database.begin() as cx:
-        dead = _dead(cx, jobs, folder)
+        dead = _dead(cx, jobs, home)
         count = jobs.requeue_of(cx, dead)
         cx.execute(delete(workers).where(workers.c.worker.in_(dead)))
-    for each in dead:
-        (folder / f"{each}.lock").unlink(missing_ok=True)
     return count
 
 
-def _dead(cx: Connection, jobs: Jobs, folder: Path) -> list[str]:
+def known_workers(cx: Connection) -> set[str]:
+    """The workers that are not known to be dead. One that is not among them holds no job, and will hold none of old."""
+    holding = select(jobs.c.lease_owner).where(jobs.c.lease_owner.is_not(None))
+    return set(cx.execute(union(select(workers.c.worker), holding)).scalars())
+
+
+def _dead(cx: Connection, jobs: Jobs, home: Path) -> list[str]:
     """Workers whose lease has run out, whose process on this machine is gone, or that are known by their jobs only."""
     leases = cx.execute(select(workers.c.worker, workers.c.host, workers.c.lease_expires_at > now())).all()
     here = socket.gethostname()
-    alive = {row[0] for row in leases if row[2] and not (row[1] == here and _let_go(folder / f"{row[0]}.lock"))}
+    alive = {row[0] for row in leases if row[2] and not (row[1] == here and is_let_go(lock_file(home, row[0])))}
     known = {row[0] for row in leases} | set(jobs.owners(cx))
     return sorted(known - alive)
-
-
-def _let_go(path: Path) -> bool:
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (FileNotFoundError, BlockingIOError):
-        return False  # it lives; or its home is another one, and its lease decides
-    return True

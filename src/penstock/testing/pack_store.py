@@ -56,3 +56,9 @@ class PackStoreContract:
     def test_an_unsafe_name_is_refused(self, store: PackStore, name: str) -> None:
         with pytest.raises(ValueError, match="pack"):
             store.write(name, b"content")
+
+    def test_tidying_up_leaves_what_is_stored(self, store: PackStore) -> None:
+        store.tidy()
+        store.write("pack-1", b"abc")
+        store.tidy()
+        assert store.read("pack-1", [(0, 3)]) == [b"abc"]

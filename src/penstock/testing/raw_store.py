@@ -80,3 +80,14 @@ class RawStoreContract:
     def test_an_unsafe_tenant_is_refused(self, store: RawStore, tenant: str) -> None:
         with pytest.raises(ValueError, match="tenant"):
             store.put(tenant, b"content")
+
+    def test_the_tenants_are_those_that_have_stored_something(self, reopen: Callable[[], RawStore]) -> None:
+        assert list(reopen().tenants()) == []
+        reopen().put("beta", b"content")
+        reopen().put("acme", b"content")
+        assert list(reopen().tenants()) == ["acme", "beta"]
+
+    def test_tidying_up_leaves_what_is_stored(self, store: RawStore) -> None:
+        name = store.put("acme", b"content")
+        store.tidy()
+        assert store.get("acme", name) == b"content"

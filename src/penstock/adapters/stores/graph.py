@@ -167,8 +167,8 @@ class SQLiteGraph:
                 with closing(sqlite3.connect(partial, isolation_level=None)) as connection:
                     connection.execute("PRAGMA journal_mode = WAL")
                     connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            for path in self._beside():
-                path.unlink(missing_ok=True)
+                for path in self._beside():
+                    path.unlink(missing_ok=True)
             with effect("graph.rename"):
                 partial.replace(self._path)
             sync_folder(self._path.parent, "graph")

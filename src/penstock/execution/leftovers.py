@@ -1,0 +1,41 @@
+"""Collecting what processes that ended badly have left: files that were written before the ledger knew of them.
+
+Nothing is looked for while all ends well. Whoever dies, or breaks off, leaves its lock file behind
+(`penstock.ledger.presence`), and the next process that sweeps looks through the stores once.
+"""
+
+from penstock.effects import effect
+from penstock.execution.workspace import Workspace
+from penstock.ledger.presence import left_behind
+from penstock.ledger.workers import known_workers
+
+
+def collect(workspace: Workspace) -> None:
+    """Remove packs and raw objects that nothing refers to nor ever will, and files that were never finished."""
+    if notes := left_behind(workspace.home):
+        _collect_packs(workspace)
+        _collect_raw(workspace)
+        for note in notes:
+            with effect("worker.unlink"):
+                note.unlink(missing_ok=True)
+
+
+def _collect_packs(workspace: Workspace) -> None:
+    """A pack bears the name of its worker. One that is not known any more holds no job, and can refer to no pack."""
+    ledger, packs = workspace.ledger, workspace.resources.packs
+    packs.tidy()
+    names = list(packs.names())
+    with ledger.begin() as cx:
+        alive = known_workers(cx)
+        orphans = {name for name in names if name.partition(".")[0] not in alive}
+        packs.remove(sorted(orphans - ledger.artifacts.packs_in_use(cx, sorted(orphans))))
+
+
+def _collect_raw(workspace: Workspace) -> None:
+    """A submission stores its objects again where they are gone, under the lock that this holds too."""
+    ledger, raw = workspace.ledger, workspace.resources.raw
+    raw.tidy()
+    for tenant in raw.tenants():
+        names = list(raw.names(tenant))
+        with ledger.begin() as cx:
+            raw.remove(tenant, sorted(set(names) - ledger.documents.raw_in_use(cx, tenant, names)))

@@ -1,0 +1,229 @@
+"""One case: a fresh home, one fault, then what an operator would do, then the comparison."""
+
+import json
+import re
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.faults.oracle import Manifest, compare, write_manifest
+from tests.faults.processes import PROJECT, Process, StuckError, command, fork
+from tests.faults.scenarios import FIRST, Scenario
+
+LEASE_SECONDS = 5
+"""The least that a profile may say."""
+
+HEALS = 5
+"""So many runs at most until nothing is left to do."""
+
+_TIMEOUT_SECONDS = {"hang": 1.0}
+_OPERATOR_SECONDS = 1.5
+"""How long an operator looks at a run that hangs before he kills it."""
+
+_TAKE_OVER_SECONDS = LEASE_SECONDS + 4.0
+_PROFILE = "name: {name}\nextends: tiny\nlease_seconds: {lease}\n{ledger}"
+
+
+class Ledgers(Protocol):
+    """Where the ledgers of cases lie: in their homes, or on a server."""
+
+    name: str
+    profile: str
+
+    def environment(self, place: Path) -> dict[str, str]: ...
+    def keep(self, place: Path, scenario: str) -> None:
+        """Remember the ledger of this place as the one that a scenario begins with."""
+
+    def reset(self, place: Path, scenario: str | None) -> None:
+        """Begin with what was kept, or with nothing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An effect of a scenario, by the name that the seam gives it, and what becomes of it."""
+
+    ledger: str
+    scenario: str
+    effect: str
+    mode: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.ledger}/{self.scenario}/{self.effect}/{self.mode}"
+
+    @property
+    def kind(self) -> str:
+        """The effect without its number."""
+        return self.effect.partition("#")[0]
+
+
+@dataclass
+class Result:
+    """What became of a case. It is as it should be where the fault fired and there are no deviations."""
+
+    case: Case
+    fired: bool = False
+    code: int | None = None
+    ended_by: str = ""
+    heals: int = 0
+    seconds: float = 0.0
+    deviations: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.case.name, **asdict(self.case), **{k: v for k, v in asdict(self).items() if k != "case"}}
+
+
+class Stage:
+    """A folder in which cases are played, one after another, always at the same path: inputs are known by it."""
+
+    def __init__(self, folder: Path, ledgers: Ledgers) -> None:
+        self.folder = folder
+        self.place = folder / "place"
+        self.ledgers = ledgers
+
+    def reference(self, scenario: Scenario) -> tuple[list[str], Manifest]:
+        """The effects of a scenario in which nothing goes wrong, and its end."""
+        self._set(scenario)
+        plan = self._plan()
+        process = self._start("reference", scenario.command, plan)
+        assert process.end() == 0, process.err
+        numbers: dict[str, int] = {}
+        effects = []
+        for line in (self.place / "trace").read_text().splitlines():
+            numbers[line] = numbers.get(line, 0) + 1
+            effects.append(f"{line}#{numbers[line]}")
+        self._heal(scenario)
+        found = self._look()
+        assert found["faults"] == [], found["faults"]
+        return effects, found
+
+    def play(self, scenario: Scenario, case: Case, reference: Manifest) -> Result:
+        """The case, from a fresh home to the comparison."""
+        began = time.monotonic()
+        result = Result(case)
+        self._set(scenario, _TIMEOUT_SECONDS.get(case.mode, 30.0))
+        plan = self._plan(effect=case.effect, mode=case.mode)
+        process = self._start("fault", scenario.command, plan)
+        try:
+            self._suffer(scenario, case, process, result)
+            result.fired = (self.place / "fired").exists()
+            result.code = process.code
+            result.deviations += _shown(process)
+            result.heals = self._heal(scenario)
+            result.deviations += compare(reference, self._look())
+        except (StuckError, AssertionError) as exc:
+            result.deviations.append(str(exc))
+            process.kill()
+        result.seconds = round(time.monotonic() - began, 2)
+        return result
+
+    def keep(self, target: Path) -> None:
+        """Keep what a case left, to be looked at."""
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.place, target)
+
+    def _suffer(self, scenario: Scenario, case: Case, process: Process, result: Result) -> None:
+        fired = self.place / "fired"
+        is_run = case.effect.startswith("run:")
+        if case.mode == "hang":
+            process.wait(until=fired.exists)
+            if is_run and not process.wait(_OPERATOR_SECONDS):
+                process.kill()
+                result.ended_by = "operator"
+        elif case.mode == "stop" and is_run:
+            process.wait(until=lambda: process.stopped)
+            if process.stopped:
+                other = self._start("other", scenario.command)
+                other.wait(_TAKE_OVER_SECONDS)
+                result.ended_by = "other" if other.code == 0 else "itself"
+                process.go_on()
+                other.end()
+                result.deviations += _shown(other)
+        process.end()
+
+    def _heal(self, scenario: Scenario) -> int:
+        """Run the command again until nothing is left to do; returns how often."""
+        for number in range(1, HEALS + 1):
+            process = self._start(f"heal{number}", scenario.command)
+            if process.end() == 0 and _is_idle(json.loads(process.out)):
+                return number
+        raise AssertionError(f"still not healed after {HEALS} runs: {_last_line(process.err)} {process.out[:300]}")
+
+    def _set(self, scenario: Scenario, timeout_seconds: float = 30.0) -> None:
+        if scenario.before:
+            base = self.folder / f"base-{scenario.name}"
+            if not base.exists():
+                self._clear(timeout_seconds)
+                self._write(dict(FIRST))
+                self.ledgers.reset(self.place, None)
+                process = self._start("before", scenario.before)
+                assert process.end() == 0, process.err
+                shutil.copytree(self.place / "home", base)
+                self.ledgers.keep(self.place, scenario.name)
+            self._clear(timeout_seconds)
+            shutil.copytree(base, self.place / "home")
+        else:
+            self._clear(timeout_seconds)
+        self.ledgers.reset(self.place, scenario.name if scenario.before else None)
+        self._write(dict(scenario.documents))
+
+    def _clear(self, timeout_seconds: float) -> None:
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir(parents=True)
+        config = self.place / "config"
+        shutil.copytree(PROJECT / "config", config)
+        profile = _PROFILE.format(name="sweep", lease=LEASE_SECONDS, ledger=self.ledgers.profile)
+        (config / "profiles" / "sweep.yaml").write_text(profile)
+        policies = config / "resilience.yaml"
+        text = re.sub(r"(?<!reset_)timeout_seconds: \d+", f"timeout_seconds: {timeout_seconds:g}", policies.read_text())
+        policies.write_text(text)
+
+    def _write(self, documents: dict[str, str]) -> None:
+        folder = self.place / "documents"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name, text in documents.items():
+            (folder / name).write_text(text)
+
+    def _plan(self, **wanted: str) -> Path:
+        plan = self.place / "plan.json"
+        plan.write_text(json.dumps({"trace": str(self.place / "trace"), **wanted}))
+        return plan
+
+    def _start(self, name: str, arguments: tuple[str, ...], plan: Path | None = None) -> Process:
+        return fork(self.place, name, command(arguments), self._environment(), plan)
+
+    def _look(self) -> Manifest:
+        target = self.place / "manifest.json"
+        look = partial(write_manifest, self.place, "sweep", target)
+        process = fork(self.place, "look", look, self._environment())
+        assert process.end() == 0, f"the end state cannot be read: {_last_line(process.err)}"
+        found: Manifest = json.loads(target.read_text())
+        return found
+
+    def _environment(self) -> dict[str, str]:
+        places = {"PENSTOCK_HOME": str(self.place / "home"), "PENSTOCK_CONFIG": str(self.place / "config")}
+        return places | {"PENSTOCK_PROFILE": "sweep"} | self.ledgers.environment(self.place)
+
+
+def _is_idle(report: dict[str, Any]) -> bool:
+    """Whether a command has found nothing to do."""
+    if "deleted" in report:
+        return not report["deleted"]
+    counts = report["documents"]
+    return not (report["runs"] or counts["done"] or counts["failed"] or counts["deleted"])
+
+
+def _shown(process: Process) -> list[str]:
+    """What no user may see, whatever went wrong."""
+    wrong = [f"`{process.name}` showed a traceback: {_last_line(process.err)}"] if "Traceback" in process.err else []
+    if process.code is not None and process.code not in (-9, 0, 1, 3):
+        wrong.append(f"`{process.name}` ended with {process.code}")
+    return wrong
+
+
+def _last_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()[-1:]), "")[:300]

@@ -1,0 +1,52 @@
+"""What is swept: small documents, and the commands that take them in, change them and delete them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_ASPIRIN = "\n\n".join(
+    ["# Aspirin after a heart attack"]
+    + [
+        f"## Part {number}\n\nAspirin lowers the risk of a second heart attack in adults with hypertension."
+        f" In part {number} we gave {number}00 mg a day to {number}40 people for two years, and metformin to nobody."
+        for number in range(1, 9)
+    ]
+)
+FIRST = {
+    "aspirin.md": _ASPIRIN,
+    "metformin.md": "# Metformin and diabetes\n\nMetformin treats type 2 diabetes mellitus in adults.\n",
+    "tea.md": "# Tea\n\nGreen tea is a drink. It is not known to treat diabetes mellitus.\n",
+}
+"""`aspirin.md` has several chunks, the others one."""
+
+CHANGED = {
+    "aspirin.md": "# Aspirin\n\nAspirin no longer lowers the risk of anything here.\n",
+    "metformin.md": FIRST["metformin.md"] + "\nIt is also given for polycystic ovary syndrome.\n",
+    "tea.md": FIRST["tea.md"],
+    "cocoa.md": "# Cocoa\n\nCocoa may lower blood pressure in adults with hypertension.\n",
+}
+"""One document shrunk, one edited, one as it was, one new."""
+
+_RUN = ("run", "auto", "--input", "documents", "--json")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, on a home in which `before` has been run, over a folder of documents."""
+
+    name: str
+    command: tuple[str, ...]
+    documents: Mapping[str, str]
+    before: tuple[str, ...] = ()
+    """The command that made the home, over the documents `FIRST`; none: the home is empty."""
+
+
+SCENARIOS = {
+    each.name: each
+    for each in (
+        Scenario("first", _RUN, FIRST),
+        Scenario("change", _RUN, CHANGED, before=_RUN),
+        Scenario("delete", ("delete", "file:tea.md", "--json"), FIRST, before=_RUN),
+        Scenario("prune", (*_RUN, "--prune"), {}, before=_RUN),
+        Scenario("again", _RUN, FIRST, before=_RUN),
+    )
+}
