@@ -19,6 +19,8 @@ from penstock.resilience.pace import Pace
 
 PER_SECOND = 5.0
 THRESHOLD, RESET_SECONDS, HOLD_SECONDS = 3, 1.0, 1.5
+_LONG_ENOUGH_SECONDS = 30.0
+"""For a trial on a machine that is busy."""
 _POLL_SECONDS = 0.02
 
 
@@ -31,10 +33,6 @@ def get(port: int, name: str) -> int:
         connection.close()
 
 
-def breaker(state: LedgerState) -> Breaker:
-    return Breaker("endpoint", THRESHOLD, RESET_SECONDS, state, HOLD_SECONDS)
-
-
 def paced(state: LedgerState, port: int, name: str) -> None:
     """Call as fast as the rate allows."""
     pace = Pace("endpoint", PER_SECOND, state)
@@ -45,7 +43,7 @@ def paced(state: LedgerState, port: int, name: str) -> None:
 
 def guarded(state: LedgerState, port: int, name: str) -> None:
     """Call whenever the breaker admits it."""
-    mine = breaker(state)
+    mine = Breaker("endpoint", THRESHOLD, RESET_SECONDS, state, _LONG_ENOUGH_SECONDS)
     while True:
         time.sleep(_POLL_SECONDS)
         try:
@@ -59,8 +57,8 @@ def guarded(state: LedgerState, port: int, name: str) -> None:
 
 
 def claiming(state: LedgerState, port: int, name: str) -> None:
-    """Claim the trial, tell so, and never end it."""
-    mine = breaker(state)
+    """Claim the trial, call, and never tell how that ended."""
+    mine = Breaker("endpoint", THRESHOLD, RESET_SECONDS, state, HOLD_SECONDS)
     while True:
         time.sleep(_POLL_SECONDS)
         try:
