@@ -32,7 +32,7 @@ class BreakerState(msgspec.Struct, frozen=True):
 
 
 class SharedState(Protocol):
-    """Breakers and rate budgets by key. Each method is atomic among all who share the state."""
+    """Breakers and rate budgets by key, a text of 1 to 255 characters. Each method is atomic among all who share it."""
 
     def breaker(self, key: str, reset_seconds: float) -> BreakerState:
         """How the breaker stands. Changes nothing."""
