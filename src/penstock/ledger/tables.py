@@ -151,13 +151,7 @@ Index("ix_jobs_tenant_document_pipeline", jobs.c.tenant, jobs.c.document, jobs.c
 Index("ix_jobs_status_pipeline", jobs.c.status, jobs.c.pipeline)
 Index("ix_jobs_batch", jobs.c.batch)
 Index("ix_jobs_queued", jobs.c.status, jobs.c.created_at, jobs.c.job, **where(jobs.c.status == "queued"))
-Index(
-    "uq_jobs_running_document",
-    jobs.c.tenant,
-    jobs.c.document,
-    unique=True,
-    **where(jobs.c.status == "running"),
-)
+Index("uq_jobs_running_document", jobs.c.tenant, jobs.c.document, unique=True, **where(jobs.c.status == "running"))
 Index(
     "uq_jobs_queued_document_pipeline",
     jobs.c.tenant,
