@@ -29,7 +29,7 @@ from penstock.plan.topology import PlannedStage
 from penstock.ports import Resources
 from penstock.records import AdapterRequest, StageContext
 from penstock.registry import Contract, stage_type
-from penstock.resilience.taxonomy import as_stage_error
+from penstock.resilience.taxonomy import as_stage_error, is_cancellation
 from penstock.stages.types import GATE_GIVES
 
 _CONCURRENT = 8
@@ -106,7 +106,7 @@ class Adapters:
             try:
                 answers = list(method(ready)) if together else [method(*ready[0])]
             except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
-                whole = fault_of(as_stage_error(exc))
+                whole = _fault(exc)
         respond(self._reply(stage, call, began, answers, faults, whole))
 
     async def _call_async(
@@ -129,7 +129,7 @@ class Adapters:
         except TimeoutError:
             whole = fault_of(StageTimeoutError(f"no answer within {call.seconds:g} s (policy `{stage.policy.name}`)"))
         except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
-            whole = fault_of(as_stage_error(exc))
+            whole = _fault(exc)
         respond(self._reply(stage, call, began, answers, faults, whole))
 
     def _reply(
@@ -158,7 +158,7 @@ class Adapters:
     def _kept(self, stage: PlannedStage, item: Item, value: Any) -> Result:
         """An output, checked against the stage's contract, encoded, and kept for the stages that take it."""
         if isinstance(value, Exception):
-            return Result(fault=fault_of(as_stage_error(value)))
+            return Result(fault=_fault(value))
         try:
             data = outputs.encode(value, stage_type(stage.type).gives)
         except StageError as exc:
@@ -235,3 +235,12 @@ class Adapters:
 def contract_of(name: str) -> Contract:
     """What a stage type gives, or what a gate on a ledger field lets through."""
     return GATE_GIVES[name] if name in GATE_GIVES else stage_type(name).gives
+
+
+def _fault(exc: BaseException) -> Fault:
+    """What an adapter raised, as it is sent. Nobody interrupts a host: a cancellation is the adapter's own."""
+    if is_cancellation(exc):
+        error = PermanentError(f"the adapter was cancelled: {type(exc).__name__}")
+        error.__cause__ = exc
+        return fault_of(error)
+    return fault_of(as_stage_error(exc))
