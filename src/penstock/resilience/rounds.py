@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS = 60.0
 _GRACE_SECONDS = 1.0
+_HOLD_SECONDS = 30.0  # a trial may have to wait for its turn under a rate
 _STUCK_IN_A_ROW = 3
 
 
@@ -124,7 +125,7 @@ class Rounds:
     def _is_admitted(self, unit: _Unit) -> bool:
         if self._guard.breaker is not None:
             try:
-                self._guard.breaker.admit()
+                self._guard.breaker.admit(self._limit(unit) + _HOLD_SECONDS)
             except UnavailableError as exc:
                 self._end(unit, exc)
                 return False
