@@ -37,7 +37,8 @@ class Home:
     documents: Path
 
     def __post_init__(self) -> None:
-        self.workspace = Workspace(self.path, self.config, load_profile(self.config, "tiny"))
+        profile = load_profile(self.config, "tiny").model_copy(update={"isolation": "inline"})
+        self.workspace = Workspace(self.path, self.config, profile)
 
     def write(self, texts: dict[str, str]) -> None:
         """Write documents by file name."""

@@ -121,6 +121,12 @@ def test_a_transient_error_keeps_what_the_endpoint_asked_for_on_its_way(home: Sc
     assert [(each["attempt_number"], each["backoff_ms"]) for each in told] == [(1, 100.0)]
 
 
+def test_a_cancellation_of_the_adapter_s_own_is_its_document_s_error(scene: Scene) -> None:
+    scene.write(a="cancels", b="two")
+    assert counts(scene.run(rough()))["parse"] == (1, 0, 1)
+    assert failed(scene, "a") == ("parse_failed", "CancelledError", "the adapter was cancelled: CancelledError")
+
+
 @pytest.mark.parametrize("isolation", ["process", "inline"])
 def test_calls_of_an_async_adapter_are_under_way_together(tmp_path: Path, toys: Any, isolation: Any) -> None:
     scene = Scene(tmp_path, isolation)

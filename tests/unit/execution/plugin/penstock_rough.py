@@ -52,6 +52,9 @@ class Rough(Parse):
         sys.stdout.write(rest)
         sys.stdout.flush()
 
+    def cancels(self, rest: str) -> None:
+        raise asyncio.CancelledError
+
     def busy(self, rest: str) -> None:
         raise TransientError("busy", retry_after_seconds=0.1)
 
