@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from penstock.audit.findings import LISTED, Findings
+from penstock.audit.findings import LISTED, Fault, Findings
 from penstock.audit.packs import check_artifacts
 from penstock.audit.receipts import active_builds
 from penstock.audit.stores import check_events, check_graph, check_raw, check_rows
 from penstock.execution.workspace import Workspace
+from penstock.ledger.health import ledger_faults
 from penstock.ledger.ledger import Ledger
 from penstock.ledger.tables import artifacts, outbox, sweeps
 from penstock.records import GraphWriteReceipt, IndexReceipt
@@ -23,19 +24,27 @@ def audit(workspace: Workspace) -> dict[str, Any]:
     return look(workspace).to_json()
 
 
+def faults_of_ledger(workspace: Workspace) -> list[Fault]:
+    """What is wrong with the ledger itself, where it is a file; PostgreSQL is looked after by its own tools."""
+    if workspace.profile.ledger.url is not None:
+        return []
+    return [Fault("ledger", each) for each in ledger_faults(workspace.home)]
+
+
 def look(workspace: Workspace, listed: int | None = LISTED) -> Findings:
     """Compare the ledger with every store.
 
     What is visible to queries must be there and be what was written, and events that were sent must be in the sink.
     What waits for the sweep, and what is not visible yet, counts for nothing. `digest` holds hashes of the visible
     content that do not depend on times, run ids, paths or the order of work. Where the ledger changes under the audit
-    and there seems to be a difference, it looks again.
+    and there seems to be a difference, it looks again. Where the ledger itself is damaged, nothing can be compared.
 
     Args:
         listed: how many differences of a store are told one by one; None: all.
     """
-    ledger = workspace.existing_ledger
     findings = Findings(listed)
+    findings.ledger = faults_of_ledger(workspace)
+    ledger = None if findings.ledger else workspace.existing_ledger
     if ledger is None:
         return findings
     for _ in range(_ATTEMPTS):

@@ -100,13 +100,14 @@ class Findings:
     """The findings of one look at everything."""
 
     def __init__(self, listed: int | None = LISTED) -> None:
+        self.ledger: list[Fault] = []
         self.documents = {"active": 0, "deleted": 0}
         self.stores = {name: StoreFindings(name, listed) for name in STORES}
         self.digest = {name: SetHash() for name in DIGESTS}
 
     @property
     def consistent(self) -> bool:
-        return not any(each.count.differences or each.faults for each in self.stores.values())
+        return not self.ledger and not any(each.count.differences or each.faults for each in self.stores.values())
 
     @property
     def differences(self) -> list[Difference]:
@@ -114,7 +115,7 @@ class Findings:
 
     @property
     def faults(self) -> list[Fault]:
-        return [each for found in self.stores.values() for each in found.faults]
+        return [*self.ledger, *(each for found in self.stores.values() for each in found.faults)]
 
     def to_json(self) -> dict[str, Any]:
         """As `penstock audit --json` prints it."""

@@ -4,13 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from penstock.audit.compare import look
+import msgspec
+
+from penstock.audit.compare import faults_of_ledger, look
 from penstock.audit.findings import Difference, Fault, Findings
+from penstock.events.facts import decode
 from penstock.events.relay import relay
 from penstock.execution.repair import Name, queue_again, restore_raw
 from penstock.execution.sweep import remove_builds, sweep
 from penstock.execution.workspace import Workspace
 from penstock.ledger import mending
+from penstock.ledger.salvage import Salvage, salvage
 from penstock.ledger.status import is_failure
 from penstock.ports import Mendable
 
@@ -19,6 +23,7 @@ _STORE_OF = {"lexical": "index", "vectors": "index", "graph": "graph"}
 _RESOURCE = {"artifacts": "packs"}
 _REBUILT, _REMOVED, _COMPUTED, _SENT = "rebuilt", "removed", "computed again", "sent again"
 _STORED, _FORGOTTEN, _ASIDE = "stored again from its source", "forgotten", "set aside"
+_SALVAGED = "set aside, and what can be read of it salvaged"
 
 Finding = Difference | Fault
 Run = Callable[[Sequence[str]], None]
@@ -46,6 +51,7 @@ class Repair:
     mended: list[Action] = field(default_factory=list)
     unmended: list[Action] = field(default_factory=list)
     jobs: int = 0
+    salvage: Salvage | None = None
     after: Findings = field(default_factory=Findings)
 
     def to_json(self) -> dict[str, Any]:
@@ -54,6 +60,7 @@ class Repair:
             "consistent": self.after.consistent,
             "dry_run": self.dry_run,
             "jobs": self.jobs,
+            "salvaged": {"rows": self.salvage.rows, "incomplete": self.salvage.incomplete} if self.salvage else None,
             "mended": [{name: value for name, value in asdict(each).items() if name != "next"} for each in self.mended],
             "unmended": [asdict(each) for each in self.unmended],
             "audit": self.after.to_json(),
@@ -69,6 +76,9 @@ def repair(workspace: Workspace, run: Run, *, tenant: str | None = None, dry_run
         dry_run: say what would be done, and do nothing.
     """
     work = _Work(workspace, run, tenant, dry_run)
+    work.ledger()
+    if work.found.ledger and dry_run:
+        return work.report()
     seen: set[Finding] = set()
     for _ in range(_ROUNDS):
         work.found = look(workspace, listed=None)
@@ -94,6 +104,16 @@ class _Work:
         self.done: dict[Difference | Fault, str] = {}
         self.hints: dict[Name, tuple[str, str]] = {}
         self.jobs = 0
+        self.salvage: Salvage | None = None
+
+    def ledger(self) -> None:
+        """A ledger that is damaged, first of all: what can be read of it goes into a new one."""
+        for each in faults_of_ledger(self.workspace):
+            self.found.ledger.append(each)
+            self.done[each] = _SALVAGED
+        if self.found.ledger and not self.dry_run:
+            self.salvage = salvage(self.workspace.home)
+            self._drop_unreadable_facts()
 
     def round(self) -> None:
         """Mend what was found, the stores themselves first: what they have lost then shows in the next look."""
@@ -102,6 +122,8 @@ class _Work:
             store = getattr(self.workspace.resources, _RESOURCE.get(each.store, each.store))
             if isinstance(store, Mendable) and (self.dry_run or store.mend(each.tenant)):
                 self.done[each] = _ASIDE
+            elif each.store == "events" and self._drop_unreadable_facts():
+                self.done[each] = _FORGOTTEN
         if faults and not self.dry_run:
             self.found = look(self.workspace, listed=None)
         self._raw(self._differences("raw"))
@@ -122,11 +144,20 @@ class _Work:
             left = set(now)
             mended = [self._action(each, how) for each, how in self.done.items() if each not in left]
             unmended = [self._left(each) for each in now]
-        return Repair(self.dry_run, mended, unmended, self.jobs, self.found)
+        return Repair(self.dry_run, mended, unmended, self.jobs, self.salvage, self.found)
 
     @property
     def findings(self) -> list[Finding]:
         return [*self.found.differences, *self.found.faults]
+
+    def _drop_unreadable_facts(self) -> bool:
+        """Rows of the outbox that a salvaged ledger holds, and nobody can read: they would hold up all others."""
+        ledger = self.workspace.ledger
+        with ledger.read() as cx:
+            bad = [sequence for sequence, _, facts in ledger.outbox.all(cx) if not _is_readable(facts)]
+        with ledger.begin() as cx:
+            mending.drop_facts(cx, bad)
+        return bool(bad)
 
     # ── one kind of finding after the other ─────────────────────────────────────────────────────────────────────────
 
@@ -226,6 +257,14 @@ class _Work:
         document = "" if isinstance(found, Fault) else found.document or found.item
         why, then = self.hints.get((found.tenant, document), ("not mended", "penstock repair"))
         return self._action(found, why, then)
+
+
+def _is_readable(facts: bytes) -> bool:
+    try:
+        decode(facts)
+    except msgspec.MsgspecError:
+        return False
+    return True
 
 
 def _input_again(name: Name, *origins: str) -> str:

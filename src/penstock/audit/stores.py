@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+import msgspec
+
 from penstock.audit.findings import Fault, SetHash, StoreFindings
 from penstock.errors import PenstockError
 from penstock.events.cloudevents import render
@@ -105,7 +107,12 @@ def check_graph(
 
 def check_events(relayed: Iterable[tuple[int, float, bytes]], sink: EventSink, findings: StoreFindings) -> None:
     """Every event that was sent is in the sink. It may stand there more than once, and beside others."""
-    owed = {event["id"]: row[0] for row in relayed for event in render(decode(row[2]), row[0], row[1])}
+    owed: dict[str, int] = {}
+    for sequence, at, facts in relayed:
+        try:
+            owed.update({event["id"]: sequence for event in render(decode(facts), sequence, at)})
+        except msgspec.MsgspecError:
+            findings.faults.append(Fault(findings.store, f"row {sequence} of the outbox holds no facts"))
     findings.count.expected = len(owed)
     try:
         for event in _guarded(sink.read(), "", findings):

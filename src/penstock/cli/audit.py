@@ -27,10 +27,13 @@ def audit(json: Json = False) -> None:
     Example: `penstock audit`
     """
     from penstock.audit import audit as compare
+    from penstock.audit import faults_of_ledger
     from penstock.events.relay import relay
 
     with closing(settings.workspace()) as workspace:
-        if workspace.existing_ledger is None:
+        if faults_of_ledger(workspace):
+            pass  # nothing can be sent from a ledger that is damaged; the report says so
+        elif workspace.existing_ledger is None:
             console.note(f"`{settings.home}` holds nothing yet; next: penstock run auto --input PATH")
         else:
             relay(workspace.existing_ledger, workspace.resources.events, workspace.profile.events.type_prefix)
@@ -58,5 +61,5 @@ def _show(report: dict[str, Any]) -> None:
         console.write(f"  … {total - _SHOWN} more: penstock audit --json")
     for fault in report["faults"]:
         console.write(f"  {fault}")
-    console.write(f"not consistent: {total} differences")
+    console.write("not consistent: " + (f"{total} differences" if total or not report["faults"] else "see above"))
     console.note("next: penstock repair")

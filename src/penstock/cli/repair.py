@@ -37,8 +37,6 @@ def repair(
     from penstock.audit.mend import repair as mend
 
     with closing(settings.workspace()) as workspace:
-        if workspace.existing_ledger is None:
-            console.note(f"`{settings.home}` holds nothing yet; next: penstock run auto --input PATH")
         found = mend(workspace, lambda jobs: _run(workspace, jobs), tenant=tenant, dry_run=dry_run)
     if json:
         console.write_json(found.to_json())
@@ -62,9 +60,15 @@ def _show(found: "Repair") -> None:
         console.write("nothing to mend: every store holds what the ledger says")
         return
     would = "would be " if found.dry_run else ""
+    if found.salvage:
+        rows = sum(found.salvage.rows.values())
+        console.write(f"ledger: {rows:,} rows salvaged; the damaged file is in {found.salvage.aside}")
+        if found.salvage.incomplete:
+            console.write(f"  not all could be read of: {', '.join(found.salvage.incomplete)}")
+            console.write("  next: penstock run … with your inputs finds again what is lost")
     counts = Counter((each.store, each.what, f"{would}{each.action}") for each in found.mended)
-    rows = [(store, what, count, action) for (store, what, action), count in counts.items()]
-    console.table(["store", "found", "count", "action"], rows, right=frozenset({"count"}))
+    table = [(store, what, count, action) for (store, what, action), count in counts.items()]
+    console.table(["store", "found", "count", "action"], table, right=frozenset({"count"}))
     for each in found.unmended[:_SHOWN]:
         whose = " ".join(filter(None, (each.tenant, each.document)))
         console.write(f"  {each.store}: {each.what} {each.item}" + (f" ({whose})" if whose else ""))

@@ -77,7 +77,7 @@ class Database:
             database.close()
             raise LedgerError(
                 f"the ledger at `{_shown(url)}` cannot be read: {_first_line(exc)}",
-                hint="restore it from a backup, or choose another home",
+                hint="penstock repair" if database.is_sqlite else "see what the server's own tools say",
             ) from exc
         except LedgerError:
             database.close()

@@ -13,6 +13,7 @@ from penstock.ledger.breakers import Breakers
 from penstock.ledger.database import COMMIT, Database, sqlite_url
 from penstock.ledger.dead_letters import DeadLetters
 from penstock.ledger.documents import Documents
+from penstock.ledger.health import LEDGER, check_is_ledger
 from penstock.ledger.jobs import Jobs
 from penstock.ledger.outbox import Outbox
 from penstock.ledger.stage_runs import StageRuns
@@ -43,13 +44,14 @@ class Ledger:
             if not home.is_dir():
                 with effect("home.mkdir"):
                     home.mkdir(parents=True, exist_ok=True)
-            url = sqlite_url(home / "ledger.db")
+            check_is_ledger(home)
+            url = sqlite_url(home / LEDGER)
         return cls(Database.open(url), home)
 
     @classmethod
     def open_existing(cls, home: Path, url: str | None = None) -> "Ledger | None":
         """The ledger of a home, or None where there is none yet; creates nothing in the home."""
-        if url is None and not (home / "ledger.db").exists():
+        if url is None and not (home / LEDGER).exists():
             return None
         return cls.open(home, url)
 

@@ -98,3 +98,9 @@ def owe_again(cx: Connection, sequences: Sequence[int]) -> None:
     for first in range(0, len(sequences), 500):
         part = sequences[first : first + 500]
         cx.execute(update(outbox).where(outbox.c.sequence.in_(part)).values(relayed_at=None))
+
+
+def drop_facts(cx: Connection, sequences: Sequence[int]) -> None:
+    """Drop outbox rows that hold nothing that can be read."""
+    for first in range(0, len(sequences), 500):
+        cx.execute(delete(outbox).where(outbox.c.sequence.in_(sequences[first : first + 500])))

@@ -77,7 +77,9 @@ def test_a_file_that_is_no_database_is_refused(home: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(LedgerError) as caught:
         Ledger.open(home)
-    assert str(caught.value) == f"the ledger at `{sqlite_url(path)}` cannot be read: file is not a database"
+    assert str(caught.value) == (
+        f"the ledger `{path}` cannot be used: it is no SQLite database; nothing can be read from it"
+    )
 
 
 def test_a_folder_that_is_not_there_cannot_be_reached(tmp_path: Path) -> None:
