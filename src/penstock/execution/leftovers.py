@@ -11,8 +11,9 @@ from penstock.ledger.workers import known_workers
 
 
 def collect(workspace: Workspace) -> None:
-    """Remove packs and raw objects that nothing refers to nor ever will, and files that were never finished."""
+    """Free the jobs of who died; remove packs and raw objects that nothing refers to, and files never finished."""
     if notes := left_behind(workspace.home):
+        workspace.ledger.recover()
         _collect_packs(workspace)
         _collect_raw(workspace)
         for note in notes:

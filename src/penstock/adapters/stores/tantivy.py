@@ -156,17 +156,18 @@ class TantivyIndex:
                 raise TransientError(f"{folder}: another program writes to this index; stop it") from exc
             raise UnavailableError(f"{folder}: the index cannot be opened for writing") from exc
         try:
-            for build in builds:
-                writer.delete_documents_by_term("build", build)
-            for row in rows:
-                writer.add_document(row)
-            with effect("lexical.commit"):
-                writer.commit()
+            try:
+                for build in builds:
+                    writer.delete_documents_by_term("build", build)
+                for row in rows:
+                    writer.add_document(row)
+                with effect("lexical.commit"):
+                    writer.commit()
+            finally:
+                with effect("lexical.merge"):
+                    writer.wait_merging_threads()  # gives Tantivy's own lock back; drops what was not committed
         except (ValueError, OSError) as exc:
             raise UnavailableError(f"{folder}: the index cannot be written; is the disk full?") from exc
-        finally:
-            with effect("lexical.merge"):
-                writer.wait_merging_threads()  # also gives Tantivy's own lock back; what was not committed is dropped
 
     def _row(self, build: str, chunk: Chunk) -> Any:
         row = self._tantivy.Document()
