@@ -19,7 +19,7 @@ LEASE_SECONDS = 5
 HEALS = 5
 """So many runs at most until nothing is left to do."""
 
-_TIMEOUT_SECONDS = {"hang": 1.0}
+_TIMEOUT_SECONDS = {"hang": 1.0, "stop": 1.0}
 _OPERATOR_SECONDS = 1.5
 """How long an operator looks at a run that hangs before he kills it."""
 
