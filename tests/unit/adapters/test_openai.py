@@ -102,6 +102,11 @@ class TestOpenAIEmbedder(EmbedStageContract):
         return embedder(endpoint.url, with_title=False, with_headings=False)
 
 
+def test_an_endpoint_is_counted_by_its_address_without_its_password() -> None:
+    assert embedder("https://me:secret@models.example/v1/").endpoint == "https://models.example:443/v1"
+    assert embedder("http://127.0.0.1:9/v1").endpoint == "http://127.0.0.1:9/v1"
+
+
 def test_one_request_serves_chunks_of_several_documents(endpoint: Endpoint, adapter: OpenAIEmbedder) -> None:
     items = [(make_context(), make_chunks(count, document_id=f"d{count}")) for count in (3, 1, 2)]
     results = adapter.execute_batch(items)

@@ -64,6 +64,7 @@ class OpenAIEmbedder:
 
         self.model = settings.model
         self.dimension = settings.dimension
+        self.endpoint = _address(settings.base_url)
         self._settings = settings
         self._document_type = HaystackDocument
         shared: dict[str, Any] = {
@@ -160,6 +161,11 @@ class OpenAIEmbedder:
             return pack(chunks, vectors, self.model, self.dimension)
         except StageError as error:
             return error
+
+
+def _address(url: HttpUrl) -> str:
+    """What breakers and rates are counted by: the server, whatever the model; a name and a password are not told."""
+    return f"{url.scheme}://{url.host}:{url.port}{(url.path or '').rstrip('/')}"
 
 
 def _key(name: SecretName | None) -> str:
