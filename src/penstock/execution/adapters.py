@@ -11,7 +11,7 @@ import msgspec
 
 from penstock import registry
 from penstock.errors import PenstockError, PermanentError, StageError, StageTimeoutError, UnavailableError
-from penstock.execution import outputs
+from penstock.execution.encoding import decode, encode, output_count
 from penstock.execution.messages import (
     Call,
     Fault,
@@ -160,11 +160,11 @@ class Adapters:
         if isinstance(value, Exception):
             return Result(fault=_fault(value))
         try:
-            data = outputs.encode(value, stage_type(stage.type).gives)
+            data = encode(value, stage_type(stage.type).gives)
         except StageError as exc:
             return Result(fault=fault_of(exc))
         self._values[item.gives] = value
-        return Result(data, outputs.output_count(value))
+        return Result(data, output_count(value))
 
     def _inputs(self, stage: PlannedStage, call: Call) -> tuple[list[tuple[StageContext, Any]], dict[int, Fault]]:
         ready: list[tuple[StageContext, Any]] = []
@@ -199,7 +199,7 @@ class Adapters:
         try:
             if item.content is not None:
                 contract = contract_of(item.of)
-                self._values[item.takes] = outputs.decode(item.content, contract, subject.tenant, self._resources.raw)
+                self._values[item.takes] = decode(item.content, contract, subject.tenant, self._resources.raw)
             return self._values[item.takes]
         except (msgspec.MsgspecError, KeyError, OSError, ValueError) as exc:
             raise UnavailableError(f"what the stage takes cannot be read back: {type(exc).__name__}") from exc

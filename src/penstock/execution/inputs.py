@@ -9,6 +9,7 @@ from penstock.errors import StageError, TransientError
 from penstock.execution import outputs
 from penstock.execution.adapters import contract_of
 from penstock.execution.batch import BatchRun
+from penstock.execution.encoding import decode
 from penstock.plan.topology import PlannedStage
 
 Recompute = Callable[[PlannedStage, Sequence[str]], None]
@@ -82,7 +83,7 @@ def _stored(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str]) -> dic
     for job, key in keys.items():
         if key in found:
             try:
-                outputs.decode(found[key], contract, batch.jobs[job].tenant, resources.raw)
+                decode(found[key], contract, batch.jobs[job].tenant, resources.raw)
             except (msgspec.MsgspecError, KeyError, ValueError):
                 broken.append(key)
             else:
