@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,11 +79,16 @@ def chosen(cases: Sequence[Case], what: str, seed: int) -> list[Case]:
     for case in cases:
         key = (case.ledger, case.kind, case.mode) if what == "mode" else (case.ledger, case.kind.partition(":")[2])
         groups.setdefault(key, []).append(case)
+    if what == "mode":
+        return [chance.choice(members) for _, members in sorted(groups.items())]
     modes = [mode for mode in MODES if mode != "stop"]  # which takes longest: one of them will do
+    sizes = Counter(case.scenario for case in cases)
     found = []
     for number, (_, members) in enumerate(sorted(groups.items())):
         mode = modes[number % len(modes)] if number else "stop"
-        found.append(chance.choice([case for case in members if case.mode == mode] or members))
+        fitting = [case for case in members if case.mode == mode] or members
+        quickest = min(fitting, key=lambda case: sizes[case.scenario]).scenario
+        found.append(chance.choice([case for case in fitting if case.scenario == quickest]))
     return found
 
 
