@@ -17,7 +17,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience constraints clean
+.PHONY: help setup run test test-services sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -90,6 +90,9 @@ benchmark: setup ## Measure the engine on this machine and write docs/performanc
 
 benchmark-resilience: setup ## Measure what resilience costs and how exactly it is shared (docs/resilience-figures.md)
 	@$(bin)/python -m benchmarks.resilience --write docs/resilience-figures.md
+
+timelines: setup ## Draw what each shipped policy does, from real runs (docs/guides/resilience-*.svg)
+	@$(bin)/python -m benchmarks.resilience.timelines --write docs/guides
 
 constraints: setup ## Pin every dependency anew, for all supported Pythons
 	@echo uv | $(bin)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \

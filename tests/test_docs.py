@@ -9,17 +9,21 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from benchmarks.resilience.timelines import settings_of
 from tests import errors_tables
 from typer.main import get_command
 
 from penstock import errors, registry
 from penstock.cli.app import app
+from penstock.plan.policies import load_policies
+from penstock.spec.resilience import CircuitBreakerSpec, PolicySpec
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
-RUN = ["README.md", "docs/guides/pipeline-authoring.md", "docs/commands.md"]
+RUN = ["README.md", "docs/guides/pipeline-authoring.md", "docs/guides/resilience.md", "docs/commands.md"]
 PACKAGE = PROJECT / "tests" / "packages" / "acme_penstock"
 
 _BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
@@ -122,10 +126,32 @@ def test_the_guide_to_adapters_shows_the_package_that_is_tested() -> None:
     }
 
 
-def test_python_in_the_guide_to_adapters_compiles() -> None:
-    for block in blocks("docs/guides/adapters.md"):
+@pytest.mark.parametrize("guide", ["adapters", "resilience"])
+def test_python_in_the_guides_to_adapters_compiles(guide: str) -> None:
+    for block in blocks(f"docs/guides/{guide}.md"):
         if block.language == "python":
             compile(block.body, block.title or "guide", "exec")
+
+
+def test_the_guide_to_resilience_names_every_key_with_its_bounds_and_default() -> None:
+    text = (PROJECT / "docs" / "guides" / "resilience.md").read_text()
+    shown = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|", text.partition("## What the")[0], flags=re.M)
+    schemas = [PolicySpec.model_json_schema(), CircuitBreakerSpec.model_json_schema()]
+    assert {key: (allowed, default) for key, allowed, default in shown} == {
+        key: _told(told, key in schema.get("required", ()))
+        for schema in schemas
+        for key, told in schema["properties"].items()
+    }
+
+
+def test_every_shipped_policy_has_a_picture_of_it_as_it_is() -> None:
+    shipped = load_policies(PROJECT / "config" / "resilience.yaml").sound
+    guide = (PROJECT / "docs" / "guides" / "resilience.md").read_text()
+    for name, policy in shipped.items():
+        assert f"(resilience-{name}.svg)" in guide
+        picture = ElementTree.parse(PROJECT / "docs" / "guides" / f"resilience-{name}.svg")
+        title = picture.findtext("{http://www.w3.org/2000/svg}title")
+        assert title == f"policy {name}: {settings_of(policy)}", "make timelines"
 
 
 def test_every_command_is_documented_with_an_example() -> None:
@@ -186,6 +212,18 @@ def test_the_schema_that_a_shipped_file_names_is_there() -> None:
         named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
         assert named, path
         assert (path.parent / named[1]).is_file(), path
+
+
+def _told(schema: dict[str, Any], required: bool) -> tuple[str, str]:
+    """What the guide tells of a key: what is allowed, and the default."""
+    what = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
+    bounds = "minimum" in what and f"{what['minimum']:g}–{what['maximum']:g}"
+    default = schema.get("default")
+    if required or default is None:
+        told = "required" if required else "unlimited" if bounds else "no breaker"
+    else:
+        told = str(default) if isinstance(default, str) else f"{default:g}"
+    return bounds or ", ".join(what.get("enum", ["a mapping"])), told
 
 
 def _commands() -> dict[str, Any]:

@@ -160,7 +160,7 @@ class _Picture:
         if each.kind in ("wait", "line"):
             self._line(x, y, x + width, y, each.kind, group)
             if each.label:
-                self._text(x + width / 2, y - 4, each.label, "waited", group)
+                self._text(x + width / 2, y + 3.5, each.label, "waited", group)
             return
         self._rect(x, y - 5, width, 10, each.kind, group)
         if each.label:

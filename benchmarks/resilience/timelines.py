@@ -27,7 +27,7 @@ def timeline(policy: Policy, recorded: Recorded) -> Timeline:
     lanes = (["runs"] if len(runs) > 1 else []) + (["breaker"] if recorded.breaker else []) + ["requests"]
     made = Timeline(
         title=f"policy {policy.name}",
-        subtitle=_settings(policy),
+        subtitle=settings_of(policy),
         ends=last * 1.02,
         rows=list(dict.fromkeys(each["document"] for each in started)),
         lanes=lanes,
@@ -42,7 +42,7 @@ def timeline(policy: Policy, recorded: Recorded) -> Timeline:
     return made
 
 
-def _settings(policy: Policy) -> str:
+def settings_of(policy: Policy) -> str:
     """The policy in a line."""
     said = [f"{policy.max_attempts} attempt{'s' if policy.max_attempts > 1 else ''}"]
     if policy.max_attempts > 1:
