@@ -5,7 +5,9 @@ the document, and the next run tries again.
 """
 
 import errno
+import os
 import sqlite3
+from pathlib import Path
 
 from penstock.errors import PermanentError, StageError, TransientError, UnavailableError
 
@@ -66,6 +68,19 @@ SQLITE: dict[str, tuple[type[StageError], str, str | None]] = {
 _PASSING = frozenset(getattr(errno, name) for name in PASSING)
 _MENDED = {getattr(errno, name): hint for name, hint in MENDED.items() if hasattr(errno, name)}
 _CODES = {getattr(sqlite3, name): name for name in SQLITE}
+
+
+def sqlite_uri(path: Path) -> str:
+    """The URI of a SQLite file that is there already: for reading alone where nothing can be written beside it.
+
+    Without a log there is nothing that could change such a file, and SQLite need not lock it (`immutable`); it could
+    not, since a file in WAL mode is locked by way of files beside it (https://www.sqlite.org/wal.html#readonly).
+    """
+    if os.access(path.parent, os.W_OK):
+        return f"{path.absolute().as_uri()}?mode=rw"
+    log = path.with_name(path.name + "-wal")
+    is_still = not (log.exists() and log.stat().st_size)
+    return f"{path.absolute().as_uri()}?mode=ro" + ("&immutable=1" if is_still else "")
 
 
 def os_error(exc: OSError, where: str = "") -> StageError:

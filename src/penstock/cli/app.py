@@ -21,12 +21,12 @@ class Commands(TyperGroup):
         except PenstockError as exc:
             if console.debugging():
                 raise
-            raise typer.Exit(console.report_error(exc)) from exc
+            raise typer.Exit(console.report_error(outage(exc, settings.home) or exc)) from exc
         except KeyboardInterrupt as exc:
             console.note("penstock: interrupted; what was done is kept, run it again to finish")
             raise typer.Exit(130) from exc
         except Exception as exc:
-            error = outage(exc)
+            error = outage(exc, settings.home)
             if error is None or console.debugging():
                 raise
             raise typer.Exit(console.report_error(error)) from exc

@@ -1,5 +1,6 @@
 """The command that compares: audit."""
 
+import os
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -35,6 +36,8 @@ def audit(json: Json = False) -> None:
             pass  # nothing can be sent from a ledger that is damaged; the report says so
         elif workspace.existing_ledger is None:
             console.note(f"`{settings.home}` holds nothing yet; next: penstock run auto --input PATH")
+        elif not os.access(settings.home, os.W_OK):
+            console.note(f"`{settings.home}` cannot be written: events that are owed are not sent first")
         else:
             relay(workspace.existing_ledger, workspace.resources.events, workspace.profile.events.type_prefix)
         report = compare(workspace)

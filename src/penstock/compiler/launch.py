@@ -121,7 +121,8 @@ class Launcher:
             if outcome.stage in self.report.stages:
                 self.report.stages[outcome.stage].add(outcome)
         if not result.success:
-            raise _reason(result, session, batch)
+            reason = _reason(result, session, batch)
+            raise reason from (None if reason is session.error else session.error)
 
 
 def _reason(result: ExecuteInProcessResult, session: Session, batch: BatchRun) -> BaseException:

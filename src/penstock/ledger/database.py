@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, Oper
 from penstock.effects import effect
 from penstock.errors import LedgerError, MissingDependencyError
 from penstock.ledger.tables import metadata
+from penstock.machine import sqlite_uri
 
 COMMIT, BESIDE = "ledger.commit", "ledger.beside"
 """What the seam calls the commits of write transactions, where the caller does not say more."""
@@ -147,6 +148,11 @@ class Database:
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite ledger."""
     return f"sqlite+pysqlite:///{path}"
+
+
+def readable_url(path: Path) -> str:
+    """The address of a SQLite ledger in a folder that cannot be written."""
+    return f"sqlite+pysqlite:///{sqlite_uri(path)}&uri=true"
 
 
 def slices(values: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from penstock.errors import LedgerError
 from penstock.ledger.database import REVISION
 from penstock.ledger.tables import metadata
+from penstock.machine import sqlite_uri
 
 LEDGER = "ledger.db"
 BESIDE = ("-wal", "-shm")
@@ -27,7 +28,7 @@ def ledger_faults(home: Path) -> list[str]:
         return []
     check_is_ledger(home)
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
+        with closing(sqlite3.connect(_read_only(path), uri=True, timeout=60)) as connection:
             tables = {name for (name,) in connection.execute("select name from sqlite_schema where type = 'table'")}
             found = [line for (line,) in connection.execute(f"pragma integrity_check({_SHOWN})")]
             is_current = "alembic_version" in tables and revision_of(connection) == REVISION
@@ -41,6 +42,10 @@ def ledger_faults(home: Path) -> list[str]:
         return [line.splitlines()[-1] for line in found]
     lost = sorted(set(metadata.tables) - tables) if is_current else []
     return [f"the table `{name}` is gone" for name in lost]
+
+
+def _read_only(path: Path) -> str:
+    return sqlite_uri(path).replace("mode=rw", "mode=ro")
 
 
 def revision_of(connection: sqlite3.Connection) -> str | None:

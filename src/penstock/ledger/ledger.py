@@ -1,5 +1,6 @@
 """The ledger: one database, one object per noun."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
 from penstock.ledger.batches import Batches
 from penstock.ledger.breakers import Breakers
-from penstock.ledger.database import COMMIT, Database, sqlite_url
+from penstock.ledger.database import COMMIT, Database, readable_url, sqlite_url
 from penstock.ledger.dead_letters import DeadLetters
 from penstock.ledger.documents import Documents
 from penstock.ledger.health import LEDGER, check_is_ledger
@@ -53,6 +54,9 @@ class Ledger:
         """The ledger of a home, or None where there is none yet; creates nothing in the home."""
         if url is None and not (home / LEDGER).exists():
             return None
+        if url is None and not os.access(home, os.W_OK):
+            check_is_ledger(home)
+            url = readable_url(home / LEDGER)
         return cls.open(home, url)
 
     @contextmanager

@@ -16,7 +16,7 @@ from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tenants import check_tenant
 from penstock.effects import effect
 from penstock.errors import UnavailableError
-from penstock.machine import sqlite_error
+from penstock.machine import sqlite_error, sqlite_uri
 from penstock.ports import Resources
 from penstock.records import Claim, Entity, Facts, Mention, facts_digest
 
@@ -176,7 +176,7 @@ class SQLiteGraph:
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
-            uri = f"{self._path.absolute().as_uri()}?mode=rw"
+            uri = sqlite_uri(self._path)
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.adapters.stores.aside import set_aside
 from penstock.adapters.stores.filelock import locked
-from penstock.adapters.stores.tantivy_files import META, broken_files
+from penstock.adapters.stores.tantivy_files import META, broken_files, readable
 from penstock.adapters.stores.tenants import tenant_folder
 from penstock.effects import effect
 from penstock.errors import TransientError, UnavailableError
@@ -215,7 +215,7 @@ class TantivyIndex:
 
     def _open(self, folder: Path) -> Any:
         try:
-            index = self._tantivy.Index(self._schema, path=str(folder))
+            index = self._tantivy.Index(self._schema, path=str(readable(folder)))
         except ValueError as exc:
             raise UnavailableError(
                 f"{folder}: the index is broken or was built with another `stemming`; {_MENDED}"

@@ -4,8 +4,12 @@ Each file of a segment ends with a footer: JSON with a `crc` (CRC-32 of all that
 JSON and a magic number, both 32 bits, little-endian (`tantivy/src/directory/footer.rs`, index format 7).
 """
 
+import atexit
 import json
+import os
+import shutil
 import struct
+import tempfile
 import zlib
 from os import SEEK_END
 from pathlib import Path
@@ -33,6 +37,21 @@ def broken_files(folder: Path) -> list[str]:
         except FileNotFoundError:  # merged away in the meantime; or gone, which the opening of the index tells
             if (folder / META).read_bytes() == before:
                 return []
+
+
+def readable(folder: Path) -> Path:
+    """The folder itself; where it cannot be written, a temporary one that shows its files.
+
+    Tantivy makes a lock file beside what it reads. The temporary folder goes with the process.
+    """
+    if os.access(folder, os.W_OK):
+        return folder
+    shown = Path(tempfile.mkdtemp(prefix="penstock-index-"))
+    atexit.register(shutil.rmtree, shown, ignore_errors=True)
+    for path in folder.iterdir():
+        if not path.name.endswith(".lock"):
+            (shown / path.name).symlink_to(path.absolute())
+    return shown
 
 
 def _is_sound(path: Path) -> bool:
