@@ -45,7 +45,7 @@ def timeline(policy: Policy, recorded: Recorded) -> Timeline:
 def settings_of(policy: Policy) -> str:
     """The policy in a line."""
     said = [f"{policy.max_attempts} attempt{'s' if policy.max_attempts > 1 else ''}"]
-    if policy.max_attempts > 1:
+    if policy.max_attempts > 1 and policy.backoff_strategy != "none":
         waits = f"{policy.backoff_initial_seconds:g} to {policy.backoff_max_seconds:g} s"
         jitter = f" and up to {policy.backoff_jitter_seconds:g} s by chance" if policy.backoff_jitter_seconds else ""
         said.append(f"{policy.backoff_strategy} waits of {waits}{jitter}")
