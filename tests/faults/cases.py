@@ -23,7 +23,9 @@ _TIMEOUT_SECONDS = {"hang": 1.0, "stop": 1.0}
 _OPERATOR_SECONDS = 1.5
 """How long an operator looks at a run that hangs before he kills it."""
 
-_TAKE_OVER_SECONDS = LEASE_SECONDS + 4.0
+_TAKE_OVER_SECONDS = LEASE_SECONDS + 20.0
+"""How long another run may take while one is stopped. It cannot end where that one holds a lock, as of a commit."""
+
 _PROFILE = "name: {name}\nextends: tiny\nlease_seconds: {lease}\n{ledger}"
 
 

@@ -24,6 +24,7 @@ UNREACHED = {
     "events.rename": "only `penstock repair` does it; tests of damage do",
     "events.write": "only `penstock repair` does it; tests of damage do",
     "graph.mkdir": "the graph lies in the home itself, which is there before it",
+    "ledger.salvage": "only `penstock repair` does it; tests of damage do",
     "lexical.sync_folder": "only `penstock repair` does it; tests of damage do",
     "model.*": "the profile of the sweep needs no model file; `tests/unit/adapters/test_minilm.py` makes one",
     "pdf.*": "no scenario has PDFs yet",
