@@ -15,7 +15,7 @@ from penstock.execution.workspace import Workspace
 from penstock.ledger.jobs import Job
 from penstock.ledger.workers import Worker
 from penstock.plan.topology import GateRule, PlannedStage, Policy, Topology
-from penstock.spec.profile import BatchSpec, ProfileSpec
+from penstock.spec.profile import BatchSpec, LedgerSpec, ProfileSpec
 
 PLUGIN = Path(__file__).parent / "plugin"
 TENANT = "default"
@@ -62,11 +62,15 @@ GATED = pipeline(
 class Scene:
     """A home with a worker or two."""
 
-    def __init__(self, folder: Path, isolation: Literal["process", "inline"] = "inline") -> None:
+    def __init__(
+        self, folder: Path, isolation: Literal["process", "inline"] = "inline", url: str | None = None
+    ) -> None:
+        self.url = url
         self.home = folder / "home"
         self.documents = folder / "documents"
         self.documents.mkdir(exist_ok=True)
-        profile = ProfileSpec(name="toys", batch=BatchSpec(documents=50), isolation=isolation)
+        ledger = LedgerSpec(url=url)
+        profile = ProfileSpec(name="toys", batch=BatchSpec(documents=50), isolation=isolation, ledger=ledger)
         self.workspace = Workspace(self.home, folder / "config", profile)
         self.ledger = self.workspace.ledger
 
@@ -87,7 +91,7 @@ class Scene:
     @contextmanager
     def another(self) -> Iterator["Scene"]:
         """The same home, as another process would open it."""
-        other = Scene(self.home.parent)
+        other = Scene(self.home.parent, url=self.url)
         yield other
         other.workspace.close()
 
