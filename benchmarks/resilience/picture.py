@@ -160,6 +160,8 @@ class _Picture:
         if each.kind in ("wait", "line"):
             self._line(x, y, x + width, y, each.kind, group)
             if each.label:
+                air = _room(each.label) - 8
+                self._rect(x + (width - air) / 2, y - 5, air, 10, "paper", group)
                 self._text(x + width / 2, y + 3.5, each.label, "waited", group)
             return
         self._rect(x, y - 5, width, 10, each.kind, group)
@@ -250,7 +252,6 @@ def _style() -> str:
         yield f"text {{ fill: {COLOURS['ink'][shade]}; }}"
         yield f"text.soft, text.tick {{ fill: {COLOURS['soft'][shade]}; }}"
         yield f"text.inside {{ fill: {COLOURS['paper'][shade]}; }}"
-        yield f"text.waited {{ stroke: {COLOURS['paper'][shade]}; }}"
         yield f".grid {{ stroke: {COLOURS['grid'][shade]}; }}"
         yield f".cross {{ stroke: {COLOURS['open'][shade]}; }}"
         yield f".wait, .line {{ stroke: {COLOURS['soft'][shade]}; }}"
@@ -263,7 +264,7 @@ def _style() -> str:
         "text.name { text-anchor: end; }",
         "text.tick, text.inside { text-anchor: middle; }",
         "text.above { font-size: 10px; text-anchor: middle; }",
-        "text.waited { font-size: 10px; text-anchor: middle; paint-order: stroke; stroke-width: 3px; }",
+        "text.waited { font-size: 10px; text-anchor: middle; }",
         ".cross { fill: none; stroke-width: 2px; }",
         ".line { stroke-dasharray: 1 3; }",
     ]

@@ -29,7 +29,7 @@ def timeline(policy: Policy, recorded: Recorded) -> Timeline:
         title=f"policy {policy.name}",
         subtitle=settings_of(policy),
         ends=last * 1.02,
-        rows=list(dict.fromkeys(each["document"] for each in started)),
+        rows=sorted({each["document"] for each in started}),
         lanes=lanes,
         stretches=[*(runs if len(runs) > 1 else []), *_breaker(recorded, zero, last)],
     )
