@@ -13,7 +13,7 @@ __all__ = ["home", "ledger", "postgres", "toys", "url"]
 
 
 @pytest.fixture
-def scene(tmp_path: Path, toys: Any, url: str) -> Iterator[Scene]:
+def scene(tmp_path: Path, home: Path, toys: Any, url: str) -> Iterator[Scene]:
     """A home with toy stages, its ledger on SQLite, and again on PostgreSQL."""
     made = Scene(tmp_path, url=url)
     yield made

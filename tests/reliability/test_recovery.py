@@ -54,7 +54,7 @@ class InTurns(Database):
     """The ledger's database, as one that must wait for its turn uses it."""
 
     def __init__(self, database: Database, turns: Turns, who: str) -> None:
-        super().__init__(database.engine)
+        self.__dict__ |= database.__dict__  # its connections, which are closed with it
         self._turns, self._who = turns, who
 
     @contextmanager
