@@ -37,7 +37,14 @@ ALLOWED = {
     "compiler/instance.py:prepare": "the file of a lock, empty for ever; the rest passes",
     "compiler/storage.py:_transaction": "the transaction is committed within an effect",
     "ledger/database.py:begin_beside": "the transaction is committed within an effect",
+    "adapters/stores/tantivy_files.py:readable": "links in a temporary folder, where the home cannot be written",
     "ledger/presence.py:_acquire": "called within an effect only",
+    "ledger/presence.py:beat": "a note that this process lives; where it fails, the lease runs out",
+    "ledger/salvage.py:_fill": "a file that nobody knows yet; its place is taken within an effect",
+    "ledger/salvage.py:_pad": "a copy that nobody else knows",
+    "ledger/salvage.py:_refuse_while_open": "opened to ask for a lock; nothing is written",
+    "ledger/salvage.py:_sync": "called within an effect only",
+    "ledger/salvage.py:_tidy": "copies that nobody else knows",
 }
 
 

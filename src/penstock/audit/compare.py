@@ -65,6 +65,7 @@ def _look(workspace: Workspace, ledger: Ledger, cx: Connection, listed: int | No
         findings.digest["documents"].add(row.tenant, row.document, row.active_hash or "")
     check_raw(ledger.documents.raw_expected(cx), resources.raw, stores["raw"])
     check_artifacts(ledger.artifacts.all(cx), resources.packs, stores["artifacts"])
+    _count_leftovers(workspace, cx, findings)
     for tenant in ledger.documents.tenants(cx):
         _check_index(workspace, cx, tenant, findings)
         _check_graph(workspace, cx, tenant, findings)
@@ -72,6 +73,16 @@ def _look(workspace: Workspace, ledger: Ledger, cx: Connection, listed: int | No
     relayed = cx.execute(query.execution_options(yield_per=200))
     check_events(relayed, resources.events, stores["events"])
     return findings
+
+
+def _count_leftovers(workspace: Workspace, cx: Connection, findings: Findings) -> None:
+    """Files that nothing refers to: of a process that works, or of one that died. They are no difference."""
+    ledger, resources = workspace.ledger, workspace.resources
+    packs = list(resources.packs.names())
+    findings.leftovers["artifacts"] = len(set(packs) - ledger.artifacts.packs_in_use(cx, packs))
+    for tenant in resources.raw.tenants():
+        names = list(resources.raw.names(tenant))
+        findings.leftovers["raw"] += len(set(names) - ledger.documents.raw_in_use(cx, tenant, names))
 
 
 def _check_index(workspace: Workspace, cx: Connection, tenant: str, findings: Findings) -> None:

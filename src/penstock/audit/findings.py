@@ -101,6 +101,7 @@ class Findings:
 
     def __init__(self, listed: int | None = LISTED) -> None:
         self.ledger: list[Fault] = []
+        self.leftovers = {"raw": 0, "artifacts": 0}
         self.documents = {"active": 0, "deleted": 0}
         self.stores = {name: StoreFindings(name, listed) for name in STORES}
         self.digest = {name: SetHash() for name in DIGESTS}
@@ -124,6 +125,7 @@ class Findings:
             "documents": self.documents,
             "stores": {name: asdict(each.count) for name, each in self.stores.items()},
             "digest": {name: each.hexdigest() for name, each in self.digest.items()},
+            "leftovers": self.leftovers,
             "differences": [each.to_json() for each in self.differences],
             "faults": [str(each) for each in self.faults],
         }

@@ -10,7 +10,8 @@ from penstock.audit.compare import faults_of_ledger, look
 from penstock.audit.findings import Difference, Fault, Findings
 from penstock.events.facts import decode
 from penstock.events.relay import relay
-from penstock.execution.repair import Name, queue_again, restore_raw
+from penstock.execution.leftovers import collect
+from penstock.execution.repair import Name, keep_unknown_raw, queue_again, restore_raw
 from penstock.execution.sweep import remove_builds, sweep
 from penstock.execution.workspace import Workspace
 from penstock.ledger import mending
@@ -79,11 +80,11 @@ def repair(workspace: Workspace, run: Run, *, tenant: str | None = None, dry_run
     work.ledger()
     if work.found.ledger and dry_run:
         return work.report()
-    seen: set[Finding] = set()
+    seen: set[Finding] | None = None
     for _ in range(_ROUNDS):
         work.found = look(workspace, listed=None)
         now = set(work.findings)
-        if work.found.consistent or now == seen:
+        if (work.found.consistent and not any(work.found.leftovers.values())) or now == seen:
             break
         seen = now
         work.round()
@@ -113,6 +114,7 @@ class _Work:
             self.done[each] = _SALVAGED
         if self.found.ledger and not self.dry_run:
             self.salvage = salvage(self.workspace.home)
+            keep_unknown_raw(self.workspace, self.salvage.aside)
             self._drop_unreadable_facts()
 
     def round(self) -> None:
@@ -132,6 +134,7 @@ class _Work:
         self._events(self._differences("events"))
         if not self.dry_run:
             sweep(self.workspace)
+            collect(self.workspace, always=True)
             self._relay()
 
     def report(self) -> Repair:

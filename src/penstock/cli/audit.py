@@ -53,6 +53,8 @@ def _show(report: dict[str, Any]) -> None:
     console.table(["store", *_COUNTS], rows, right=frozenset(_COUNTS))
     documents = report["documents"]
     console.write(f"\n{documents['active']} documents active, {documents['deleted']} deleted")
+    if left := sum(report["leftovers"].values()):
+        console.write(f"{left} files that nothing refers to, left by what died or is at work: penstock repair")
     if report["consistent"]:
         console.write("consistent: every store holds what the ledger says, and nothing else is visible")
         return

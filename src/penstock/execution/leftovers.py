@@ -10,9 +10,13 @@ from penstock.ledger.presence import left_behind
 from penstock.ledger.workers import known_workers
 
 
-def collect(workspace: Workspace) -> None:
-    """Free the jobs of who died; remove packs and raw objects that nothing refers to, and files never finished."""
-    if notes := left_behind(workspace.home):
+def collect(workspace: Workspace, *, always: bool = False) -> None:
+    """Free the jobs of who died; remove packs and raw objects that nothing refers to, and files never finished.
+
+    Args:
+        always: look through the stores even where nobody seems to have left anything behind.
+    """
+    if (notes := left_behind(workspace.home)) or always:
         workspace.ledger.recover()
         _collect_packs(workspace)
         _collect_raw(workspace)

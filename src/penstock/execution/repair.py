@@ -6,10 +6,12 @@ every output that is still there and computes the others; until it ends, queries
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
+from penstock.effects import effect
 from penstock.errors import PenstockError
 from penstock.execution.discovery import discover
 from penstock.execution.workspace import Workspace
@@ -78,6 +80,24 @@ def restore_raw(workspace: Workspace, tenant: str, wanted: Mapping[str, Collecti
         except (PenstockError, OSError):
             continue
     return restored
+
+
+def keep_unknown_raw(workspace: Workspace, folder: Path) -> None:
+    """Move raw objects of which a salvaged ledger knows nothing into a folder.
+
+    Elsewhere such an object is one that a submission left when it died; here it may be the last copy of a document.
+    """
+    raw = workspace.resources.raw
+    for tenant in list(raw.tenants()):
+        names = list(raw.names(tenant))
+        with workspace.ledger.read() as cx:
+            unknown = sorted(set(names) - workspace.ledger.documents.raw_in_use(cx, tenant, names))
+        for name in unknown:
+            with effect("raw.set_aside"):
+                place = folder / "raw" / tenant / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(raw.get(tenant, name))
+        raw.remove(tenant, unknown)
 
 
 def _again(ledger: Ledger, cx: Connection, maker: Job) -> str | None:

@@ -1,11 +1,16 @@
 """A process that writes files before the ledger knows of them, known by a lock file under the home while it lives.
 
-The kernel lets go of the lock with the process, so its death is known at once. The file goes when all has ended well:
-one that nobody holds tells that somebody may have left something behind (`penstock.execution.leftovers`).
+The kernel lets go of the lock with the process, so its death is known at once. A process that is stopped keeps it; so a
+worker notes each beat in the file, by the kernel's own clock, which nobody can set, and which stands still while the
+machine sleeps (CLOCK_MONOTONIC, the same for all processes of a machine; see clock_gettime(2)).
+
+The file goes when all has ended well: one that nobody holds tells that somebody may have left something behind
+(`penstock.execution.leftovers`).
 """
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +42,11 @@ class Presence:
         finally:
             self._lock.close()
 
+    def beat(self, lease_seconds: float) -> None:
+        """Note that this process is alive, and for how long that counts."""
+        if self._lock is not None:
+            os.pwrite(self._lock.fileno(), f"{time.monotonic():020.3f} {lease_seconds:012.3f}\n".encode(), 0)
+
     @contextmanager
     def settling(self) -> Iterator[None]:
         """Files are written, and then the ledger told of them: where the second fails, the file of the lock stays."""
@@ -66,6 +76,15 @@ def is_let_go(path: Path) -> bool:
     except (FileNotFoundError, BlockingIOError):
         return False
     return True
+
+
+def is_beating(path: Path) -> bool | None:
+    """Whether the last beat that is noted in a lock file still counts; None where there is none."""
+    try:
+        at, lease_seconds = map(float, path.read_text().split())
+    except (FileNotFoundError, ValueError):
+        return None
+    return 0 <= time.monotonic() - at < lease_seconds
 
 
 def left_behind(home: Path) -> list[Path]:

@@ -49,10 +49,12 @@ def salvage(home: Path) -> Salvage:
     check_is_ledger(home)
     _refuse_while_open(path)
     found = Salvage(home / "damaged" / f"ledger-{new_id()[:20]}")
-    found.aside.mkdir(parents=True)
-    for each in (path, _beside(path)[0]):
-        if each.exists() and each.stat().st_size:
-            os.link(each, found.aside / each.name)  # the bytes themselves: nothing is copied, nothing written to them
+    with effect("ledger.set_aside"):
+        found.aside.mkdir(parents=True)
+        for each in (path, _beside(path)[0]):
+            if each.exists() and each.stat().st_size:
+                os.link(each, found.aside / each.name)  # the bytes themselves: nothing is copied or written to
+        _sync(found.aside)
     fresh = found.aside / "salvaged.db"
     scratch = found.aside / "scratch.db"
     try:
@@ -60,16 +62,20 @@ def salvage(home: Path) -> Salvage:
             shutil.copyfile(each, each.with_name(each.name.replace(LEDGER, scratch.name)))
         _pad(scratch)
         _fill(scratch, fresh, found, path)
-        for each in _beside(path):
-            each.unlink(missing_ok=True)  # first: the old log must not be read into the new file
         with effect("ledger.salvage"):
+            for each in _beside(path):
+                each.unlink(missing_ok=True)  # first: the old log must not be read into the new file
             fresh.replace(path)
-        _sync(home)
+            _sync(home)
     finally:
-        for each in (scratch, fresh):
-            for part in (each, *_beside(each)):
-                part.unlink(missing_ok=True)
+        _tidy(scratch)
+        _tidy(fresh)
     return found
+
+
+def _tidy(path: Path) -> None:
+    for each in (path, *_beside(path)):
+        each.unlink(missing_ok=True)
 
 
 def _fill(damaged: Path, fresh: Path, found: Salvage, path: Path) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database
 from penstock.ledger.jobs import Jobs
-from penstock.ledger.presence import Presence, is_let_go, lock_file
+from penstock.ledger.presence import Presence, is_beating, is_let_go, lock_file
 from penstock.ledger.tables import jobs, workers
 from penstock.records import new_id
 
@@ -71,6 +71,7 @@ class Worker:
             if not cx.execute(update(workers).where(workers.c.worker == self.id).values(**lease)).rowcount:
                 row = {"worker": self.id, "host": socket.gethostname(), "pid": os.getpid()}
                 cx.execute(workers.insert().values(**row, **lease))
+        self._presence.beat(self._lease_seconds)
 
     def _beat_on(self) -> None:
         while not self._stop.wait(self._lease_seconds / 3):
@@ -103,6 +104,17 @@ def _dead(cx: Connection, jobs: Jobs, home: Path) -> list[str]:
     """Workers whose lease has run out, whose process on this machine is gone, or that are known by their jobs only."""
     leases = cx.execute(select(workers.c.worker, workers.c.host, workers.c.lease_expires_at > now())).all()
     here = socket.gethostname()
-    alive = {row[0] for row in leases if row[2] and not (row[1] == here and is_let_go(lock_file(home, row[0])))}
+    alive = {worker for worker, host, counts in leases if _is_alive(home, worker, counts, is_here=host == here)}
     known = {row[0] for row in leases} | set(jobs.owners(cx))
     return sorted(known - alive)
+
+
+def _is_alive(home: Path, worker: str, lease_counts: bool, *, is_here: bool) -> bool:
+    """Of a worker on this machine, the kernel knows better than its lease: the wall clock may have been set."""
+    path = lock_file(home, worker)
+    if not is_here:
+        return lease_counts
+    if is_let_go(path):
+        return False
+    beating = is_beating(path)
+    return lease_counts if beating is None else beating

@@ -63,6 +63,7 @@ def test_a_clean_home_is_consistent(audited: Home) -> None:
         "consistent": True,
         "documents": {"active": 3, "deleted": 0},
         "stores": CLEAN,
+        "leftovers": {"raw": 0, "artifacts": 0},
         "differences": [],
         "faults": [],
     }

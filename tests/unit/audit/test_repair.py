@@ -476,3 +476,31 @@ def test_a_document_that_is_deleted_or_in_flight_is_left_alone(home: Home) -> No
             "default", row_of(home, "file:metformin.md").index_build
         )
     ] == ["Other words."]
+
+
+def test_files_that_nothing_refers_to_are_counted_and_collected(home: Home) -> None:
+    home.workspace.resources.packs.write("nobody.1", b"a pack that was written and never recorded")
+    home.workspace.resources.raw.put("default", b"an object that was stored and never submitted")
+    report = audit(home.workspace)
+    assert (report["consistent"], report["leftovers"]) == (True, {"raw": 1, "artifacts": 1})
+    found = home.repair()
+    assert (found.mended, found.unmended, found.jobs) == ([], [], 0)
+    assert audit(home.workspace)["leftovers"] == {"raw": 0, "artifacts": 0}
+
+
+def test_a_ledger_that_has_lost_its_documents_loses_no_raw_object(home: Home) -> None:
+    home.workspace.close()
+    with closing(sqlite3.connect(home.path / "ledger.db")) as ledger:
+        ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = {path.name: path.read_bytes() for path in (home.path / "raw").glob("*/*/*")}
+    with (home.path / "ledger.db").open("rb+") as file:  # the list of tables stands on the first pages
+        file.truncate(8192)
+    copy = type(home)(home.path, home.config, home.documents)
+    found = copy.repair()
+    assert (found.unmended, found.salvage.rows) == ([], {})
+    kept = {path.name: path.read_bytes() for path in (home.path / "damaged").glob("ledger-*/raw/default/*")}
+    assert kept == before
+    copy.ingest()
+    copy.repair()
+    assert audit(copy.workspace)["consistent"]
+    copy.workspace.close()

@@ -20,6 +20,7 @@ from penstock.compiler.sensors import gate_sensor, queue_sensor
 from penstock.compiler.session import BATCH_TAG, Session, session_resource
 from penstock.execution.planning import plan_batches, run_key
 from penstock.execution.workspace import Workspace
+from penstock.ledger.presence import lock_file
 from penstock.ledger.tables import batches, jobs, workers
 from penstock.plan.topology import Topology
 from penstock.spec.profile import BatchSpec, ProfileSpec
@@ -127,6 +128,7 @@ def test_what_a_dead_run_held_is_batched_again(scene: Scene, instance: DagsterIn
         assert location.skipped(instance) == "nothing is queued"
         with scene.ledger.begin() as cx:
             cx.execute(update(workers).where(workers.c.worker == worker.id).values(lease_expires_at=0.0))
+        lock_file(scene.home, worker.id).write_text("0 0\n")
         (second,) = location.tick(instance)
     assert first.tags[BATCH_TAG] != second.tags[BATCH_TAG]
     assert location.launch(instance, second).success

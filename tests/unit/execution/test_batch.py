@@ -23,9 +23,9 @@ from tests.unit.execution.scene import (
 
 from penstock.errors import LedgerError, MissingDependencyError, RejectedError, UsageError
 from penstock.execution.batch import CLAIMS, claim_batch, stages_from
+from penstock.execution.encoding import output_count
 from penstock.execution.gates import open_by_hand
 from penstock.execution.inspection import inspect
-from penstock.execution.encoding import output_count
 from penstock.execution.preview import preview
 from penstock.execution.retry import parse_since, retry
 from penstock.execution.tenants import check_tenant

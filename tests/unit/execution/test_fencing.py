@@ -31,6 +31,7 @@ from penstock.errors import LostLeaseError
 from penstock.execution.removal import delete
 from penstock.execution.runner import run_stage
 from penstock.execution.sweep import sweep
+from penstock.ledger.presence import lock_file
 from penstock.ledger.tables import jobs, workers
 from penstock.ledger.workers import Worker
 
@@ -41,6 +42,7 @@ def expire(scene: Scene, worker: Worker) -> None:
     """The lease of a worker runs out, as if it had been stopped for too long."""
     with scene.ledger.begin() as cx:
         cx.execute(update(workers).where(workers.c.worker == worker.id).values(lease_expires_at=0.0))
+    lock_file(scene.home, worker.id).write_text("0 0\n")
     assert scene.ledger.recover() > 0
 
 

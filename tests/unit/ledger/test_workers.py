@@ -52,8 +52,17 @@ def asked(process: subprocess.Popen[str], line: str = "held") -> Any:
 
 
 def expire(ledger: Ledger) -> None:
+    """Every lease runs out, by the database's clock and by the kernel's."""
     with ledger.begin() as cx:
         cx.execute(update(workers).values(lease_expires_at=0.0))
+    for path in (ledger.home / "workers").glob("*.lock"):
+        path.write_text("0 0\n")
+
+
+def step_clock(ledger: Ledger, seconds: float) -> None:
+    """The wall clock is set forward, or back: leases stand that much nearer, or further off."""
+    with ledger.begin() as cx:
+        cx.execute(update(workers).values(lease_expires_at=workers.c.lease_expires_at - seconds))
 
 
 def test_processes_that_open_a_new_home_at_once_claim_each_job_once(home: Path, url: str, start: Start) -> None:
@@ -99,6 +108,24 @@ def test_the_jobs_of_a_stopped_worker_go_on_when_its_lease_has_run_out_and_it_ho
     assert asked(process, "beat") == []
     with ledger.read() as cx:
         assert list(cx.execute(select(workers.c.worker)).scalars()) == [worker]
+
+
+@pytest.mark.parametrize("seconds", [3600.0, -3600.0, 30 * 86400.0, -30 * 86400.0])
+def test_a_wall_clock_that_is_set_takes_no_lease_early_and_holds_none_for_ever(
+    home: Path, ledger: Ledger, start: Start, seconds: float
+) -> None:
+    ids = sorted(add(ledger, "a", "b"))
+    process = start("hold")
+    heard(process)
+    step_clock(ledger, seconds)
+    assert ledger.recover() == 0
+    assert asked(process) == ids
+    process.send_signal(signal.SIGSTOP)
+    [lock] = (home / "workers").glob("*.lock")
+    at, lease = map(float, lock.read_text().split())
+    lock.write_text(f"{at - lease} {lease}\n")  # as time passes: it was stopped a lease ago
+    assert ledger.recover() == 2
+    process.send_signal(signal.SIGCONT)
 
 
 def test_the_jobs_of_a_worker_on_another_machine_go_on_when_its_lease_has_run_out(ledger: Ledger, start: Start) -> None:
