@@ -48,7 +48,7 @@ def _data(batch: FactBatch, fact: Fact) -> dict[str, Any]:
             "duration_ms": round(fact.duration_ms, 3),
             "output_count": fact.output_count,
             "gpu_used": False,
-            "retry_count": fact.attempt - 1,
+            "retry_count": max(0, fact.attempt - 1),
         }
     if fact.error_type:
         data |= {"error_type": fact.error_type, "error_message": fact.error_message}

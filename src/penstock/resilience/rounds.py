@@ -90,8 +90,10 @@ class Rounds:
         return self._outcomes
 
     def _wake_up(self) -> None:
+        due = []
         while self._waiting and self._waiting[0][0] <= time.monotonic():
-            self._ready.append(heapq.heappop(self._waiting)[2])
+            due.append(heapq.heappop(self._waiting)[2])
+        self._ready.extendleft(reversed(due))  # they have waited long enough
 
     def _begin(self) -> None:
         while self._ready and len(self._begun) < self._room():

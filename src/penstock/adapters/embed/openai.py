@@ -53,6 +53,7 @@ class OpenAIEmbedder:
 
     settings_type = OpenAISettings
     version: ClassVar[str] = "1"
+    batch_documents: ClassVar[int] = 8  # few requests a call, as a policy's rate counts calls
 
     def __init__(self, settings: OpenAISettings, resources: Resources) -> None:
         prepare_haystack()
