@@ -57,7 +57,11 @@ class RawPayload(Record, frozen=True, kw_only=True):
 
 
 class LayoutBox(Record, frozen=True, kw_only=True):
-    """Where on a page a span of text stands."""
+    """Where on a page a span of text stands. `order` counts through the document, in reading order.
+
+    `kind` says what stands there: `text`, `heading`, `list`, `table`, `figure`, `caption`, `footnote`, `title`. What is
+    no part of the text, such as a heading or a figure itself, has an empty span where it belongs.
+    """
 
     page: int
     x0: float
@@ -67,6 +71,7 @@ class LayoutBox(Record, frozen=True, kw_only=True):
     start: int = 0
     end: int = 0
     order: int = 0
+    kind: str = ""
 
 
 class Section(Record, frozen=True, kw_only=True):

@@ -15,11 +15,13 @@ from penstock.adapters.parse import (
     openalex,
     openfda,
     package,
+    pdf,
     pubmed,
     record,
     rst,
     text,
 )
+from penstock.adapters.pdf.settings import PDFSettings
 from penstock.errors import RejectedError
 from penstock.ports import Resources
 from penstock.records import Document, RawPayload, StageContext
@@ -33,6 +35,7 @@ MODULES: Mapping[str, ModuleType] = {
     "openalex": openalex,
     "openfda": openfda,
     "package": package,
+    "pdf": pdf,
     "pubmed": pubmed,
     "record": record,
     "rst": rst,
@@ -44,11 +47,12 @@ BUILDER_VERSION = "1"
 
 
 class AutoSettings(BaseModel):
-    """`max_bytes`: larger payloads are rejected unread."""
+    """`max_bytes`: larger payloads are rejected unread. `pdf` bounds the reading of PDFs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     max_bytes: int = Field(default=64 * 2**20, gt=0)
+    pdf: PDFSettings = PDFSettings()
 
 
 class AutoParser:
@@ -61,6 +65,7 @@ class AutoParser:
 
     def __init__(self, settings: AutoSettings, resources: Resources) -> None:
         self._max_bytes = settings.max_bytes
+        self._pdf = settings.pdf
 
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:
         """The document in the one payload.
@@ -74,6 +79,8 @@ class AutoParser:
         if len(payload.content) > self._max_bytes:
             raise RejectedError(f"content: {len(payload.content)} bytes; at most {self._max_bytes} would be right")
         try:
+            if payload.kind == "pdf":
+                return pdf.parse(payload, self._pdf, ctx.deadline)
             return _parser(payload.kind)(payload)
         except RecursionError as exc:
             raise RejectedError(f"content: {payload.kind} nested too deeply to be read") from exc

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from penstock.records import Document, Figure, Json, Provenance, RawPayload, Section, Table
+from penstock.records import Document, Figure, Json, LayoutBox, Provenance, RawPayload, Section, Table
 
 _SPACES = dict.fromkeys(map(ord, "\xa0\u2007\u202f"), " ")
 _NEWLINES = dict.fromkeys(map(ord, "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "\n")
@@ -35,6 +35,7 @@ class _Heading:
     path: tuple[str, ...]
     level: int
     kind: str
+    page: int | None
     start: int = -1
     end: int = -1
     leads: bool = False
@@ -63,7 +64,12 @@ class DocumentBuilder:
         """No text stands in it yet."""
         return not self._blocks
 
-    def heading(self, title: str, level: int = 1, kind: str = "text") -> None:
+    @property
+    def position(self) -> int:
+        """Where the next block will start."""
+        return self._length + len(_BETWEEN) if self._blocks else 0
+
+    def heading(self, title: str, level: int = 1, kind: str = "text", page: int | None = None) -> None:
         """Begin a section. `level` counts from 1; one that is deeper than the heading before stands under it."""
         title = one_line(title)
         while self._open and self._open[-1].level >= level:
@@ -71,7 +77,7 @@ class DocumentBuilder:
         if self._open:
             self._open[-1].leads = True
         path = (*(self._open[-1].path if self._open else ()), *((title,) if title else ()))
-        found = _Heading(title, path, level, kind)
+        found = _Heading(title, path, level, kind, page)
         self._open.append(found)
         self._headings.append(found)
 
@@ -91,21 +97,23 @@ class DocumentBuilder:
             current.end = end
         return start, end
 
-    def table(self, rows: Iterable[Iterable[str]], caption: str = "") -> None:
-        """Append a table: its caption, then a line for each row, the cells apart by ` | `."""
+    def table(self, rows: Iterable[Iterable[str]], caption: str = "", page: int | None = None) -> tuple[int, int]:
+        """Append a table: its caption, then a line for each row, the cells apart by ` | `; returns its span."""
         cells = tuple(tuple(one_line(cell) for cell in row) for row in rows)
         cells = tuple(row for row in cells if any(row))
         caption = one_line(caption)
         start, end = self.add("\n".join(filter(None, (caption, *(" | ".join(row).strip() for row in cells)))))
         if cells:
-            self._tables.append(Table(start=start, end=end, rows=cells, caption=caption))
+            self._tables.append(Table(start=start, end=end, rows=cells, caption=caption, page=page))
+        return start, end
 
-    def figure(self, caption: str) -> None:
-        """Append a figure: its caption."""
+    def figure(self, caption: str, page: int | None = None) -> tuple[int, int]:
+        """Append a figure: its caption; returns its span."""
         caption = one_line(caption)
         start, end = self.add(caption)
         if caption:
-            self._figures.append(Figure(start=start, end=end, caption=caption))
+            self._figures.append(Figure(start=start, end=end, caption=caption, page=page))
+        return start, end
 
     def build(
         self,
@@ -115,6 +123,7 @@ class DocumentBuilder:
         fields: Mapping[str, Json] | None = None,
         language: str = "",
         fallback: str = "",
+        boxes: Iterable[LayoutBox] = (),
     ) -> Document:
         """The document.
 
@@ -143,6 +152,7 @@ class DocumentBuilder:
             sections=tuple(each for each in sections if each is not None),
             tables=tuple(self._tables),
             figures=tuple(self._figures),
+            boxes=tuple(boxes),
             language=language,
             metadata={"source": self._payload.source, "kind": self._payload.kind, **(metadata or {})},
             fields=dict(fields or {}),
@@ -164,7 +174,13 @@ def _section(heading: _Heading, promoted: str) -> Section | None:
     if heading.start < 0 or not path:
         return None
     return Section(
-        start=heading.start, end=heading.end, title=heading.title, path=path, level=len(path), kind=heading.kind
+        start=heading.start,
+        end=heading.end,
+        title=heading.title,
+        path=path,
+        level=len(path),
+        kind=heading.kind,
+        page=heading.page,
     )
 
 

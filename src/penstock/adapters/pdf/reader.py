@@ -1,0 +1,187 @@
+"""The embedded reader of PDFs, on the CPU: PDFium finds the characters and lines, the layout is made of them here."""
+
+import ctypes
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from penstock.adapters.pdf.drawings import Drawings, page_drawings
+from penstock.adapters.pdf.flow import flowed
+from penstock.adapters.pdf.furniture import without_furniture
+from penstock.adapters.pdf.geometry import Frame
+from penstock.adapters.pdf.layout import Layout
+from penstock.adapters.pdf.lines import pieces
+from penstock.adapters.pdf.ocr import Tesseract, picture, tesseract
+from penstock.adapters.pdf.page import PageText, body_size, page_columns
+from penstock.adapters.pdf.settings import PDFSettings
+from penstock.adapters.pdf.words import page_words
+from penstock.errors import RejectedError, StageTimeoutError
+
+_ONE_AT_A_TIME = threading.Lock()
+"""PDFium knows one document of one thread at a time."""
+
+_ERRORS = {
+    1: "broken",
+    2: "broken",
+    3: "broken; no PDF that can be mended",
+    4: "encrypted; a PDF that opens without a password would be right",
+    5: "encrypted in a way that is not known",
+    6: "broken: a page cannot be loaded",
+}
+"""PDFium's error codes (`FPDF_GetLastError`)."""
+
+_FEW = 15
+"""Characters: a page with a picture and no more than these is a picture of a page."""
+_SAMPLE = 100
+_MOST_STAMPS = 10
+_JUNK_TITLE = re.compile(r"untitled|microsoft|\.(docx?|dvi|tex|pdf|indd|qxd|pptx?|xlsx?|ps)$|^\W*$", re.IGNORECASE)
+
+
+class CPUReader:
+    """A `PDFReader` without models: text with its layout by PDFium, tables by their ruling lines and alignment."""
+
+    def __init__(self, settings: PDFSettings) -> None:
+        self._settings = settings
+
+    def read(self, content: bytes, *, deadline: float | None = None) -> Layout:
+        """The layout of a PDF; see `PDFReader.read`."""
+        import pypdfium2.raw as raw  # type: ignore[import-untyped]  # it has no stubs
+
+        texts: list[PageText] = []
+        with _ONE_AT_A_TIME, opened(content) as document:
+            count = self._count(document)
+            unread: list[int] = []
+            for number in range(1, count + 1):
+                if deadline is not None and time.monotonic() > deadline:
+                    raise StageTimeoutError(f"PDF: {number - 1} of {count} pages read in the time that there was")
+                with _page(raw, document, number) as page:
+                    if is_unread(raw, page, self._settings.max_characters):
+                        unread.append(number)
+                    else:
+                        texts += page_texts(raw, page)
+            recognised = self._recognised(raw, document, unread, deadline) if unread else []
+            title = _info_title(document)
+        left = tuple(sorted(set(unread) - {text.number for text in recognised}))
+        if len(left) > self._settings.max_unread * count:
+            raise _needs_ocr(len(left), count)
+        texts = sorted([*texts, *recognised], key=lambda text: text.number)
+        for text, parts in zip(texts, without_furniture([(t.size[1], t.parts) for t in texts]), strict=True):
+            text.parts = parts
+        body = body_size(texts)
+        blocks = flowed([(text, page_columns(text, body)) for text in texts], body)
+        ocr = tuple(sorted({text.number for text in recognised}))
+        return Layout(blocks=tuple(blocks), pages=count, title=title, unread=left, ocr=ocr)
+
+    def _count(self, document: Any) -> int:
+        count = len(document)
+        if not count:
+            raise RejectedError("PDF: no pages; at least one would be right")
+        if count > self._settings.max_pages:
+            raise RejectedError(f"PDF: {count} pages; at most {self._settings.max_pages} would be right")
+        return count
+
+    def _recognised(self, raw: Any, document: Any, numbers: Sequence[int], deadline: float | None) -> list[PageText]:
+        """Pages that are pictures, read by tesseract; none where it is not installed, or not wanted."""
+        program = tesseract() if self._settings.ocr == "auto" else None
+        if program is None:
+            return []
+        engine = Tesseract(program, self._settings.ocr_languages, self._settings.ocr_seconds)
+        found = []
+        for number in numbers:
+            with _page(raw, document, number) as page:
+                turns, words = engine.read(*picture(raw, page.page), deadline)
+                frame = Frame(*page.bounds, (page.turns + turns) % 4)
+                found.append(PageText(number, frame, Frame(*page.bounds, page.turns), pieces(words)))
+        return found
+
+
+def page_texts(raw: Any, page: "Page") -> list[PageText]:
+    """The text of a page, once for each direction that much of it is read in."""
+    display = Frame(*page.bounds, page.turns)
+    groups = page_words(raw, page.text, page.bounds)
+    total = sum(group.characters for group in groups)
+    texts = []
+    for place, group in enumerate(groups):
+        if place and _MOST_STAMPS * group.characters < total:
+            continue  # a stamp in the margin, the lettering of an axis
+        drawings = Drawings() if place else page_drawings(raw, page.page, group.frame)
+        texts.append(PageText(page.number, group.frame, display, pieces(group.words), drawings))
+    return texts
+
+
+def is_unread(raw: Any, page: "Page", most: int) -> bool:
+    """Whether the page is a picture of text: it has no characters, or such as its fonts do not tell the meaning of.
+
+    Raises `RejectedError` where it has more than `most` characters.
+    """
+    count = raw.FPDFText_CountChars(page.text)
+    if count > most:
+        raise RejectedError(f"PDF: page {page.number} has {count} characters; at most {most} would be right")
+    if count <= _FEW:
+        objects = min(raw.FPDFPage_CountObjects(page.page), _SAMPLE)
+        kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.page, index)) for index in range(objects)}
+        return bool(kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM})
+    sample = range(0, count, max(1, count // _SAMPLE))
+    unknown = sum(raw.FPDFText_HasUnicodeMapError(page.text, index) == 1 for index in sample)
+    return bool(2 * unknown > len(sample))
+
+
+def _needs_ocr(unread: int, count: int) -> RejectedError:
+    what = "the page is" if count == 1 else f"{unread} of {count} pages are"
+    return RejectedError(
+        f"PDF: {what} a picture, or in fonts without a meaning; text would be right, or tesseract to read it",
+        status="needs_ocr",
+        hint="install tesseract-ocr, then: penstock retry",
+    )
+
+
+class Page:
+    """A page that is open, and its text."""
+
+    def __init__(self, raw: Any, page: Any, text: Any, number: int) -> None:
+        self.number = number
+        self.page = page
+        self.text = text
+        self.turns = raw.FPDFPage_GetRotation(page) % 4
+        rect = raw.FS_RECTF()
+        raw.FPDF_GetPageBoundingBox(page, ctypes.byref(rect))
+        self.bounds = (rect.left, rect.bottom, rect.right, rect.top)
+
+
+@contextmanager
+def opened(content: bytes) -> Iterator[Any]:
+    """A PDF as pypdfium2 opens it. Raises `RejectedError` where it does not."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as exc:
+        reason = _ERRORS.get(getattr(exc, "err_code", None) or 0, "broken")
+        raise RejectedError(f"PDF: {reason}") from exc
+    with closing(document):
+        yield document
+
+
+@contextmanager
+def _page(raw: Any, document: Any, number: int) -> Iterator[Page]:
+    page = raw.FPDF_LoadPage(document.raw, number - 1)
+    if not page:
+        raise RejectedError(f"PDF: page {number} is broken")
+    try:
+        text = raw.FPDFText_LoadPage(page)
+        if not text:
+            raise RejectedError(f"PDF: the text of page {number} is broken")
+        try:
+            yield Page(raw, page, text, number)
+        finally:
+            raw.FPDFText_ClosePage(text)
+    finally:
+        raw.FPDF_ClosePage(page)
+
+
+def _info_title(document: Any) -> str:
+    title = " ".join(str(document.get_metadata_dict().get("Title", "")).split())
+    return "" if len(title) < 4 or _JUNK_TITLE.search(title) else title
