@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from sqlalchemy import update
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from tests.unit.execution.scene import FULL, TENANT, Scene
+from tests.unit.ledger.steps import expire
 
 from penstock.errors import LostLeaseError
 from penstock.execution.batch import BatchRun, claim_batch
 from penstock.execution.removal import delete
 from penstock.execution.runner import run_stage
 from penstock.execution.sweep import sweep
-from penstock.ledger.tables import workers
 from penstock.ledger.workers import Worker
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -40,8 +39,6 @@ def scenes() -> Iterator[Scene]:
 
 class Histories(RuleBasedStateMachine):
     """Create, update, delete, undelete, duplicate; and batches that cross, stop half way, and are taken over."""
-
-    workers = Bundle("workers")
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,9 +104,7 @@ class Histories(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(["w1", "w2"]))
     def expire(self, worker: str) -> None:
         """The lease runs out; the worker does not know, and goes on when it is its turn."""
-        with self.scene.ledger.begin() as cx:
-            mine = workers.c.worker == self.holders[worker].id
-            cx.execute(update(workers).where(mine).values(lease_expires_at=0.0))
+        expire(self.scene.ledger, self.holders[worker].id)
         self.scene.ledger.recover()
         self.holders[worker].beat()
 

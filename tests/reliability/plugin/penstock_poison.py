@@ -9,13 +9,15 @@ import os
 import re
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from penstock.adapters.embed.hashing import HashingEmbedder, HashingSettings
+from penstock.adapters.index import HybridIndexSettings, HybridIndexWriter
 from penstock.adapters.parse import AutoParser, AutoSettings
+from penstock.errors import StageError
 from penstock.ports import Resources
 from penstock.records import Chunk, Document, EmbeddingBatch, RawPayload, StageContext
 
@@ -87,3 +89,19 @@ class Embedder(HashingEmbedder):
             case "dimension":
                 return vector[1:]
         return vector
+
+
+class Index(HybridIndexWriter):
+    """Writes both indexes; where the home holds a file `stop`, the whole run is stopped between the two."""
+
+    def __init__(self, settings: HybridIndexSettings, resources: Resources) -> None:
+        super().__init__(settings, resources)
+        self._stop = resources.home / "stop"
+
+    def _write(self, tenant: str, builds: Mapping[str, EmbeddingBatch]) -> StageError | None:
+        if self._stop.exists():
+            self._resources.lexical.write(tenant, {build: batch.chunks for build, batch in builds.items()})
+            self._stop.unlink()
+            os.kill(os.getppid(), signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super()._write(tenant, builds)

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import select, update
 
 from penstock.ledger.jobs import Failure, Job
 from penstock.ledger.ledger import Ledger
+from penstock.ledger.presence import lock_file
+from penstock.ledger.tables import workers
 from penstock.records import new_id
 
 TENANT = "default"
@@ -112,3 +115,14 @@ def delete(ledger: Ledger, document: str) -> None:
         ledger.jobs.supersede(cx, TENANT, document)
         ledger.dead_letters.resolve_document(cx, TENANT, document, "deleted")
         ledger.documents.bury(cx, TENANT, document)
+
+
+def expire(ledger: Ledger, *names: str) -> None:
+    """The leases of these workers, or of all, run out, by the database's clock and by the kernel's."""
+    with ledger.begin() as cx:
+        found = names or tuple(cx.execute(select(workers.c.worker)).scalars())
+        cx.execute(update(workers).where(workers.c.worker.in_(found)).values(lease_expires_at=0.0))
+    for name in found:
+        path = lock_file(ledger.home, name)
+        if path.exists():
+            path.write_text("0 0\n")
