@@ -141,6 +141,9 @@ def _show_hit(hit: "Hit", explain: bool) -> None:
             for name, place in hit.places.items()
         ]
         console.write(f"{indent}score {hit.score:.4f} = " + " + ".join(places))
+        if chunk.box is not None:
+            box = chunk.box
+            console.write(f"{indent}page {box.page}, {box.kind or 'box'} {box.x0:g} {box.y0:g} {box.x1:g} {box.y1:g}")
         console.write(f"{indent}chunk {chunk.chunk_id}, version {hit.version[:12]}, raw {chunk.raw[:12]}")
     console.write()
 

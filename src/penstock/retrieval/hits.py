@@ -38,7 +38,8 @@ class Hit(Record, frozen=True, kw_only=True):
         return " › ".join(self.chunk.headings)
 
     def to_json(self) -> dict[str, Any]:
-        """As `penstock search --json` prints it."""
+        """As `penstock search --json` prints it; `box` is where it begins on its page, in points from the top left."""
+        box = self.chunk.box
         return {
             "rank": self.rank,
             "score": self.score,
@@ -48,6 +49,7 @@ class Hit(Record, frozen=True, kw_only=True):
             "title": self.chunk.title,
             "section": self.section,
             "page": self.chunk.page,
+            "box": box and [box.x0, box.y0, box.x1, box.y1],
             "source": self.chunk.source,
             "raw": self.chunk.raw,
             "version": self.version,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from penstock.adapters.chunk import ChunkSettings, HaystackChunker
 from penstock.adapters.chunk.sentences import sentence_spans
 from penstock.errors import RejectedError
-from penstock.records import Chunk, Document, LayoutBox, Section, Table
+from penstock.records import Chunk, Document, Figure, LayoutBox, Section, Table
 from penstock.testing.factories import make_context, make_document, make_resources
 
 
@@ -51,7 +51,7 @@ def test_a_chunk_carries_all_that_is_known_of_its_span() -> None:
         source="file",
         raw=document.provenance.raw,
         parser="auto/markdown/1",
-        chunker=f"haystack/1 (haystack-ai {version('haystack-ai')})",
+        chunker=f"haystack/2 (haystack-ai {version('haystack-ai')})",
         metadata={"source": "file", "year": 2020},
     )
 
@@ -92,13 +92,41 @@ def test_a_table_is_never_cut_in_a_row() -> None:
     text = f"Before.\n\n{table}\n\nAfter."
     start = text.index("row 0")
     document = make_document(text, tables=(Table(start=start, end=start + len(table), rows=(("x",),), page=2),))
-    chunks = cut(document, split_length=25, split_overlap=5)
+    chunks = cut(document, split_length=25, split_overlap=5, table_length=25)
     assert [(chunk.text, chunk.page) for chunk in chunks] == [
         ("Before.", None),
         ("\n".join(rows[:2]), 2),
         ("\n".join(rows[2:4]), 2),
         (rows[4], 2),
         ("After.", None),
+    ]
+
+
+def test_a_table_and_a_caption_are_whole() -> None:
+    table, caption, text = words(40), words(30), words(30)
+    whole = "\n\n".join((text, table, caption, text))
+    start, middle = len(text) + 2, len(text) + len(table) + 4
+    document = make_document(
+        whole,
+        tables=(Table(start=start, end=start + len(table), rows=(("x",),)),),
+        figures=(Figure(start=middle, end=middle + len(caption), caption=caption),),
+    )
+    assert texts(cut(document, split_length=35, split_overlap=0)) == [text, table, caption, text]
+
+
+def test_a_chunk_tells_its_first_page_and_column() -> None:
+    """Two columns on page 1, then page 2: the box is around what stands in the column where the chunk begins."""
+    boxes = (
+        LayoutBox(page=1, x0=50, y0=600, x1=290, y1=640, start=0, end=5, order=1),
+        LayoutBox(page=1, x0=52, y0=650, x1=280, y1=700, start=7, end=12, order=2),
+        LayoutBox(page=1, x0=310, y0=60, x1=550, y1=90, start=14, end=19, order=3),
+        LayoutBox(page=2, x0=50, y0=60, x1=290, y1=90, start=21, end=25, order=4),
+    )
+    document = make_document("w0 w1\n\nw2 w3\n\nw4 w5\n\nw6 w", boxes=boxes)
+    found = [(chunk.page, chunk.box) for chunk in cut(document, split_length=8, split_overlap=0)]
+    assert found == [
+        (1, LayoutBox(page=1, x0=50, y0=600, x1=290, y1=700, start=0, end=19, order=1)),
+        (2, LayoutBox(page=2, x0=50, y0=60, x1=290, y1=90, start=21, end=25, order=4)),
     ]
 
 

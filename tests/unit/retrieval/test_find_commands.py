@@ -20,7 +20,7 @@ def test_search_prints_one_json_value(papers: Any) -> None:
     assert (result.exit_code, value["query"], value["mode"], len(value["hits"])) == (0, "aspirin", "bm25", 1)
     assert set(value["hits"][0]) == {
         *("rank", "score", "document", "chunk", "text", "title", "section", "page", "source", "raw", "version"),
-        "retrievers",
+        *("box", "retrievers"),
     }
 
 

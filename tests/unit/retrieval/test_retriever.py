@@ -36,6 +36,7 @@ def test_a_hit_says_all_of_where_it_came_from(papers: Any) -> None:
         "title": "Aspirin after a heart attack",
         "section": "Background",
         "page": None,
+        "box": None,
         "source": "file",
         "raw": raw,
         "version": raw,

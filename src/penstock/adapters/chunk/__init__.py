@@ -11,13 +11,15 @@ from penstock.adapters.chunk.sentences import SentenceRule
 from penstock.adapters.haystack_setup import prepare_haystack
 from penstock.errors import PermanentError, RejectedError
 from penstock.ports import Resources
-from penstock.records import Chunk, Document, StageContext, short_hash
+from penstock.records import Chunk, Document, StageContext, Table, short_hash
 
 _TO_SPACES = str.maketrans("\n\t\r\v\u00a0", "     ")
 
 
 class ChunkSettings(BaseModel):
     """How long chunks are. `split_length` and `split_overlap` count units of `split_by`.
+
+    A table of up to `table_length` words is one chunk, and so is a caption; a longer table is cut between rows.
 
     `recursive` counts words and prefers to cut between paragraphs, then lines, sentences and words. What has fewer than
     `split_threshold` units is joined to the chunk before it. With `respect_sentence_boundary` (`word` only) a chunk
@@ -30,6 +32,7 @@ class ChunkSettings(BaseModel):
     split_length: int = Field(default=150, ge=1, le=10_000)
     split_overlap: int = Field(default=20, ge=0)
     split_threshold: int = Field(default=0, ge=0)
+    table_length: int = Field(default=300, ge=1)
     respect_sentence_boundary: bool = False
     max_characters: int = Field(default=8_000, ge=100)
 
@@ -45,12 +48,13 @@ class ChunkSettings(BaseModel):
 class HaystackChunker:
     """`ChunkStage` with Haystack's `DocumentSplitter` and `RecursiveDocumentSplitter`.
 
-    No chunk reaches across two sections, and no table is cut within a row. Source:
+    No chunk reaches across two sections, tables and captions are whole, and `page` and `box` say where a chunk begins.
+    Source:
     <https://docs.haystack.deepset.ai/docs/documentsplitter>.
     """
 
     settings_type = ChunkSettings
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, settings: ChunkSettings, resources: Resources) -> None:
         prepare_haystack()
@@ -80,11 +84,12 @@ class HaystackChunker:
 
     def _spans(self, document: Document) -> Iterator[tuple[Segment, int, int]]:
         parts = [each for each in segments(document) if not document.text[each.start : each.end].isspace()]
-        split = self._split(document, [each for each in parts if each.table is None])
+        split = self._split(document, [each for each in parts if each.alone is None])
         for segment in parts:
-            if segment.table is not None:
-                words = self._settings.split_length if self._settings.split_by in ("word", "recursive") else 150
-                spans = list(table_spans(document.text, segment.start, segment.end, words))
+            if isinstance(segment.alone, Table):
+                spans = list(table_spans(document.text, segment.start, segment.end, self._settings.table_length))
+            elif segment.alone is not None:
+                spans = [(segment.start, segment.end)]
             else:
                 spans = split[segment.start]
             for start, end in spans:
@@ -146,7 +151,7 @@ class HaystackChunker:
             index=index,
             title=document.title,
             headings=segment.section.path if segment.section else (),
-            page=segment.page if segment.page is not None or box is None else box.page,
+            page=box.page if box is not None else segment.page,
             box=box,
             source=document.provenance.source,
             raw=document.provenance.raw,

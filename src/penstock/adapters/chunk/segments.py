@@ -1,10 +1,13 @@
-"""Which spans of a document may share a chunk? Sections, the text between them, and tables each stand alone."""
+"""Which spans of a document may share a chunk? Sections, text between them, tables and captions each stand alone."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
-from penstock.records import Document, LayoutBox, Section, Table
+from msgspec.structs import replace
+
+from penstock.records import Document, Figure, LayoutBox, Section, Table
 
 
 class Segment(NamedTuple):
@@ -13,11 +16,12 @@ class Segment(NamedTuple):
     start: int
     end: int
     section: Section | None
-    table: Table | None = None
+    alone: Table | Figure | None = None
+    """The table, or the figure whose caption it is."""
 
     @property
     def page(self) -> int | None:
-        owner = self.table if self.table and self.table.page is not None else self.section
+        owner = self.alone if self.alone and self.alone.page is not None else self.section
         return owner.page if owner else None
 
 
@@ -31,20 +35,22 @@ def segments(document: Document) -> Iterator[Segment]:
         start, end = max(section.start, cursor), min(section.end, length)
         if start >= end:
             continue
-        yield from _around_tables(document, cursor, start, None)
-        yield from _around_tables(document, start, end, section)
+        yield from _parted(document, cursor, start, None)
+        yield from _parted(document, start, end, section)
         cursor = end
-    yield from _around_tables(document, cursor, length, None)
+    yield from _parted(document, cursor, length, None)
 
 
-def _around_tables(document: Document, start: int, end: int, section: Section | None) -> Iterator[Segment]:
+def _parted(document: Document, start: int, end: int, section: Section | None) -> Iterator[Segment]:
+    """The segments of one span: tables, captions, and the text around them."""
     cursor = start
-    for table in sorted(document.tables, key=lambda each: each.start):
-        if cursor <= table.start < table.end <= end:
-            if cursor < table.start:
-                yield Segment(cursor, table.start, section)
-            yield Segment(table.start, table.end, section, table)
-            cursor = table.end
+    alone: list[Table | Figure] = [*document.tables, *document.figures]
+    for each in sorted(alone, key=lambda each: each.start):
+        if cursor <= each.start < each.end <= end:
+            if cursor < each.start:
+                yield Segment(cursor, each.start, section)
+            yield Segment(each.start, each.end, section, each)
+            cursor = each.end
     if cursor < end:
         yield Segment(cursor, end, section)
 
@@ -68,12 +74,22 @@ class Layout:
 
     def __init__(self, document: Document) -> None:
         self._boxes = sorted((box for box in document.boxes if box.end > box.start), key=lambda box: box.start)
-        self._starts = [box.start for box in self._boxes]
+        self._ends = list(accumulate((box.end for box in self._boxes), max))
 
     def at(self, start: int, end: int) -> LayoutBox | None:
-        """The first box that the span touches."""
-        place = bisect_right(self._starts, start) - 1
-        for box in self._boxes[max(place, 0) :][:2]:
-            if box.start < end and box.end > start:
-                return box
-        return None
+        """Where the span begins: the box around what of it stands on its first page, in its first column."""
+        touched = []
+        for box in self._boxes[bisect_right(self._ends, start) :]:
+            if box.start >= end:
+                break
+            if box.end > start:
+                touched.append(box)
+        if not touched:
+            return None
+        first, *others = touched
+        x0, y0, x1, y1 = first.x0, first.y0, first.x1, first.y1
+        for box in others:
+            if box.page != first.page or box.x0 >= x1 or box.x1 <= x0 or box.y1 < first.y0:
+                break
+            x0, y0, x1, y1 = min(x0, box.x0), min(y0, box.y0), max(x1, box.x1), max(y1, box.y1)
+        return replace(first, x0=x0, y0=y0, x1=x1, y1=y1, start=start, end=end)
