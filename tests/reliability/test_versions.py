@@ -13,6 +13,7 @@ from tests.unit.execution.test_fencing import WHOLE
 
 from penstock import effects
 from penstock.audit import audit
+from penstock.execution.removal import delete
 from penstock.execution.sweep import sweep
 
 __all__ = ["new_home"]
@@ -162,6 +163,24 @@ def test_content_that_comes_back_is_embedded_once_and_nothing_of_what_was_betwee
     assert toys.calls == [], "the version between was never begun, and of this one all is kept"
     assert {name: each[1] for name, each in outcomes.items()} == dict.fromkeys(outcomes, 1)
     check_newest(scene)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_document_deleted_again_on_its_way_back_stays_deleted(scene: Scene, toys: Any, fails: bool) -> None:
+    scene.write(a=OLD)
+    scene.run(WHOLE)
+    delete(scene.workspace, TENANT, ["file:a.txt"])
+    sweep(scene.workspace)
+    scene.submit(WHOLE)
+    if fails:
+        toys.on["parse"] = lambda ctx, value: 1 / 0
+        scene.go_on(WHOLE)
+    assert delete(scene.workspace, TENANT, ["file:a.txt"]) == ["file:a.txt"]
+    assert delete(scene.workspace, TENANT, ["file:a.txt"]) == []
+    assert scene.job("a").status == "superseded"
+    sweep(scene.workspace)
+    assert (scene.document("a").is_gone, scene.chunks("a")) == (True, [])
+    assert list(scene.workspace.resources.raw.names(TENANT)) == []
 
 
 LONG = "\n\n".join(f"## Part {n}\n\nAspirin lowers the risk of a heart attack in {n} hundred adults." for n in range(9))

@@ -41,7 +41,7 @@ def delete(workspace: Workspace, tenant: str, documents: Sequence[str]) -> list[
     with ledger.begin() as cx:
         ledger.database.exclusive(cx)
         rows = ledger.documents.get(cx, tenant, documents)
-        alive = [name for name in documents if name in rows and rows[name].deleted_at is None]
+        alive = [name for name in documents if name in rows and not rows[name].is_gone]
         _bury(ledger, cx, tenant, alive)
     return alive
 

@@ -33,6 +33,11 @@ class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
     graph_build: str | None = None
     deleted_at: float | None = None
 
+    @property
+    def is_gone(self) -> bool:
+        """Deleted, and not on its way back."""
+        return self.deleted_at is not None and self.generation <= self.active_generation
+
 
 STORES = ("graph", "index")
 """The stores whose visible build a document names."""
