@@ -26,7 +26,7 @@ _OPERATOR_SECONDS = 1.5
 _TAKE_OVER_SECONDS = LEASE_SECONDS + 20.0
 """How long another run may take while one is stopped. It cannot end where that one holds a lock, as of a commit."""
 
-_PROFILE = "name: {name}\nextends: tiny\nlease_seconds: {lease}\n{ledger}"
+_PROFILE = "name: sweep\nextends: tiny\nlease_seconds: {lease}\nisolation: {isolation}\n{ledger}"
 
 
 class Ledgers(Protocol):
@@ -81,10 +81,11 @@ class Result:
 class Stage:
     """A folder in which cases are played, one after another, always at the same path: inputs are known by it."""
 
-    def __init__(self, folder: Path, ledgers: Ledgers) -> None:
+    def __init__(self, folder: Path, ledgers: Ledgers, isolation: str = "process") -> None:
         self.folder = folder
         self.place = folder / "place"
         self.ledgers = ledgers
+        self._isolation = isolation
 
     def reference(self, scenario: Scenario) -> tuple[list[str], Manifest]:
         """The effects of a scenario in which nothing goes wrong, and its end."""
@@ -177,8 +178,8 @@ class Stage:
         self.place.mkdir(parents=True)
         config = self.place / "config"
         shutil.copytree(PROJECT / "config", config)
-        profile = _PROFILE.format(name="sweep", lease=LEASE_SECONDS, ledger=self.ledgers.profile)
-        (config / "profiles" / "sweep.yaml").write_text(profile)
+        values = {"lease": LEASE_SECONDS, "isolation": self._isolation, "ledger": self.ledgers.profile}
+        (config / "profiles" / "sweep.yaml").write_text(_PROFILE.format(**values))
         policies = config / "resilience.yaml"
         text = re.sub(r"(?<!reset_)timeout_seconds: \d+", f"timeout_seconds: {timeout_seconds:g}", policies.read_text())
         policies.write_text(text)

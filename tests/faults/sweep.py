@@ -53,11 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         references: dict[tuple[str, str], Manifest] = {}
         for ledgers in kinds:
             for name in _matching(SCENARIOS, options.scenario):
-                effects, found = Stage(Path(folder, f"reference-{ledgers.name}"), ledgers).reference(SCENARIOS[name])
+                stage = Stage(Path(folder, f"reference-{ledgers.name}"), ledgers, options.isolation)
+                effects, found = stage.reference(SCENARIOS[name])
                 references[ledgers.name, name] = found
                 reached += effects
                 todo += _cases(ledgers.name, name, effects, options)
-        todo = chosen(todo, options.choose, options.seed)
+        todo = chosen(todo, options.choose, options.seed)[: options.most]
         wanted = [case for case in todo if case.name not in done]
         _say(f"{len(todo)} cases, {len(todo) - len(wanted)} of them done before")
         if options.list:
@@ -140,7 +141,7 @@ def _work(
     counter: Path,
     options: argparse.Namespace,
 ) -> None:
-    stages = {name: Stage(folder / name, ledgers) for name, ledgers in kinds.items()}
+    stages = {name: Stage(folder / name, ledgers, options.isolation) for name, ledgers in kinds.items()}
     while (number := _next(counter)) < len(cases):
         case = cases[number]
         stage, scenario = stages[case.ledger], SCENARIOS[case.scenario]
@@ -242,6 +243,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mode", default=",".join(MODES))
     parser.add_argument("--again", action="store_true", help="play cases again that are done")
     parser.add_argument("--choose", default="all", choices=("all", "mode", "name"), help="one for each of these")
+    parser.add_argument("--most", type=int, default=None, help="so many cases at most")
+    parser.add_argument("--isolation", default="process", choices=("process", "inline"), help="where adapters run")
     parser.add_argument("--seed", type=int, default=0, help="of that choice")
     parser.add_argument("--list", action="store_true", help="name the cases, play none")
     parser.add_argument("--jobs", type=int, default=2, help="cases at once")

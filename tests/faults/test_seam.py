@@ -29,15 +29,15 @@ ALWAYS |= {"touch", "truncate", "unlink", "write_bytes", "write_text"}
 """Calls of these names write, whatever they are called on."""
 
 ALLOWED = {
-    "adapters/stores/durable.py:discard": "cleans up after an effect that has failed, or in the way of one",
     "adapters/stores/durable.py:_open_partial": "an empty file that nobody reads; what is written into it passes",
     "adapters/stores/durable.py:_sync": "called within effects only",
-    "adapters/stores/jsonl.py:send": "cuts off what a failed effect has left; the rest passes",
+    "adapters/stores/durable.py:discard": "cleans up after an effect that has failed, or in the way of one",
     "adapters/stores/jsonl.py:_write_at": "called within an effect only",
+    "adapters/stores/jsonl.py:send": "cuts off what a failed effect has left; the rest passes",
+    "adapters/stores/tantivy_files.py:readable": "a temporary folder of links, which goes with the process",
     "compiler/instance.py:prepare": "the file of a lock, empty for ever; the rest passes",
     "compiler/storage.py:_transaction": "the transaction is committed within an effect",
     "ledger/database.py:begin_beside": "the transaction is committed within an effect",
-    "adapters/stores/tantivy_files.py:readable": "links in a temporary folder, where the home cannot be written",
     "ledger/presence.py:_acquire": "called within an effect only",
     "ledger/presence.py:beat": "a note that this process lives; where it fails, the lease runs out",
     "ledger/salvage.py:_fill": "a file that nobody knows yet; its place is taken within an effect",
