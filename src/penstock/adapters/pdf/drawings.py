@@ -19,16 +19,23 @@ _THIN = 2.5
 _SHORTEST = 6.0
 _IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
+_FILL = -1
+"""A kind of object beside PDFium's own: a filled rectangle."""
+
 Matrix = tuple[float, float, float, float, float, float]
+Sides = tuple[float, float, float, float]
+"""Left, bottom, right, top in the page's own space."""
 
 
 @dataclass(slots=True)
 class Drawings:
-    """`rules` are thin horizontal and vertical lines; `pictures` images; `shapes` all other drawn paths."""
+    """`rules` are thin horizontal and vertical lines; `pictures` images; `shapes` all other drawn paths, of which
+    `fills` are rectangles without a line around them."""
 
     rules: list[Box] = field(default_factory=list)
     pictures: list[Box] = field(default_factory=list)
     shapes: list[Box] = field(default_factory=list)
+    fills: list[Box] = field(default_factory=list)
 
     @property
     def across(self) -> list[Box]:
@@ -59,12 +66,14 @@ def page_drawings(raw: Any, page: Any, frame: Frame) -> Drawings:
                     found.rules.append(box)
             else:
                 found.shapes.append(box)
+                if kind == _FILL:
+                    found.fills.append(box)
     return found
 
 
 def _objects(
     raw: Any, owner: Any, count: Any, get: Any, matrix: Matrix, depth: int, budget: list[int]
-) -> Iterator[tuple[int, list[tuple[float, float, float, float]]]]:
+) -> Iterator[tuple[int, list[Sides]]]:
     for index in range(count(owner)):
         if budget[0] <= 0:
             return
@@ -78,16 +87,17 @@ def _objects(
             count_in, get_in = raw.FPDFFormObj_CountObjects, raw.FPDFFormObj_GetObject
             yield from _objects(raw, each, count_in, get_in, inner, depth + 1, budget)
         elif kind == raw.FPDF_PAGEOBJ_PATH:
-            boxes = _path(raw, each, matrix, budget)
+            boxes, is_fill = _path(raw, each, matrix, budget)
             if depth and any(max(x1 - x0, y1 - y0) > _LARGE for x0, y0, x1, y1 in boxes):
                 boxes = _clipped(raw, each, matrix, boxes)
-            yield kind, boxes
+            yield _FILL if is_fill else kind, boxes
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
             yield kind, _bounds(raw, each, matrix)
 
 
-def _path(raw: Any, path: Any, matrix: Matrix, budget: list[int]) -> list[tuple[float, float, float, float]]:
-    """The straight lines of a stroked path that is made of lines along the axes alone, else its bounds.
+def _path(raw: Any, path: Any, matrix: Matrix, budget: list[int]) -> tuple[list[Sides], bool]:
+    """The straight lines of a stroked path that is made of lines along the axes alone, else its bounds; and whether it
+    is a rectangle that is filled.
 
     PDFium's own bounds take in what the joints of a stroke could reach, which may be many times the page.
     """
@@ -95,20 +105,18 @@ def _path(raw: Any, path: Any, matrix: Matrix, budget: list[int]) -> list[tuple[
     raw.FPDFPath_GetDrawMode(path, fill, stroke)
     count = raw.FPDFPath_CountSegments(path)
     if (not fill.value and not stroke.value) or count < 2:
-        return []
+        return [], False
     budget[0] -= count
     points, lines = _outline(raw, path, min(count, _MAX_SEGMENTS), _times(_matrix(raw, path), matrix))
     xs, ys = zip(*points, strict=True)
     whole = (min(xs), min(ys), max(xs), max(ys))
     straight = lines is not None and all(min(abs(x1 - x0), abs(y1 - y0)) <= 1 for x0, y0, x1, y1 in lines)
     if lines is None or not straight or not stroke.value or min(whole[2] - whole[0], whole[3] - whole[1]) <= _THIN:
-        return [whole]
-    return [(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)) for x0, y0, x1, y1 in lines]
+        return [whole], straight and not stroke.value
+    return [(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)) for x0, y0, x1, y1 in lines], False
 
 
-def _clipped(
-    raw: Any, item: Any, matrix: Matrix, boxes: list[tuple[float, float, float, float]]
-) -> list[tuple[float, float, float, float]]:
+def _clipped(raw: Any, item: Any, matrix: Matrix, boxes: list[Sides]) -> list[Sides]:
     """What of the boxes lies inside of the item's clipping paths, the frame of an embedded figure above all."""
     clip = raw.FPDFPageObj_GetClipPath(item)
     x, y = ctypes.c_float(), ctypes.c_float()
@@ -124,12 +132,10 @@ def _clipped(
     return [box for box in boxes if box[0] <= box[2] and box[1] <= box[3]]
 
 
-def _outline(
-    raw: Any, path: Any, count: int, matrix: Matrix
-) -> tuple[list[tuple[float, float]], list[tuple[float, float, float, float]] | None]:
+def _outline(raw: Any, path: Any, count: int, matrix: Matrix) -> tuple[list[tuple[float, float]], list[Sides] | None]:
     """The points of a path, and its lines where it has no curves."""
     points: list[tuple[float, float]] = []
-    lines: list[tuple[float, float, float, float]] | None = []
+    lines: list[Sides] | None = []
     x, y = ctypes.c_float(), ctypes.c_float()
     start = at = (0.0, 0.0)
     for index in range(count):
@@ -151,7 +157,7 @@ def _outline(
     return points, lines
 
 
-def _bounds(raw: Any, item: Any, matrix: Matrix) -> list[tuple[float, float, float, float]]:
+def _bounds(raw: Any, item: Any, matrix: Matrix) -> list[Sides]:
     sides = [ctypes.c_float() for _ in range(4)]
     if not raw.FPDFPageObj_GetBounds(item, *sides):
         return []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from penstock.adapters.pdf.lines import Line, rows
 
-_MARGIN = 0.13
+_MARGIN = 0.17
 """Of the page's height: how far from its upper and lower edge running heads and feet stand."""
 _DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
 _NUMBER = re.compile(

@@ -10,6 +10,8 @@ from penstock.adapters.pdf.lines import Line
 _WORD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _CUT = re.compile(r"([^\W\d_]+)[-‐]$")
 _BEGINS = re.compile(r"[^\W\d_]+")
+_IDEOGRAPH = re.compile(r"[\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+"""Writing without spaces."""
 _WORD_LENGTH = 4
 """Letters: shorter words are too often the beginning of another."""
 _ACCENTS = {"¨": "\u0308", "´": "\u0301", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c", "˚": "\u030a", "¯": "\u0304"}
@@ -34,6 +36,8 @@ class Vocabulary:
 
         Returns `before` with what belongs between the two: a space, nothing, or the hyphen that was there.
         """
+        if _IDEOGRAPH.match(before[-1]) and _IDEOGRAPH.match(after):
+            return before
         cut, begins = _CUT.search(before), _BEGINS.match(after)
         if cut is None or begins is None:
             glued = before.endswith(("-", "‐")) and len(before) > 1 and not before[-2].isspace()

@@ -27,7 +27,8 @@ class Line:
     def text(self) -> str:
         parts = [self.words[0].text]
         for before, word in zip(self.words, self.words[1:], strict=False):
-            apart = word.spaced or word.x0 - before.x1 > 0.2 * max(word.size, before.size)
+            gap = max(word.x0 - before.x1, before.x0 - word.x1)
+            apart = word.spaced or gap > 0.2 * max(word.size, before.size)
             parts.append(f" {word.text}" if apart else word.text)
         return "".join(parts)
 

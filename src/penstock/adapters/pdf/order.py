@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from penstock.adapters.pdf.geometry import Box, around, middle_of, shared
+from penstock.adapters.pdf.geometry import Box, around, shared
 
 
 class Placed(Protocol):
@@ -22,7 +22,7 @@ class Placed(Protocol):
 Item = TypeVar("Item", bound=Placed)
 
 _MIN_WIDTH = 7.0
-"""Of the type's size: the narrowest column whose lines are read as a column of their own."""
+"""Of the type's size: the narrowest column that is read as one."""
 _MIN_ROWS = 3
 _MAX_DEPTH = 12
 _TURNS, _FILLED = 0.8, 0.85
@@ -139,10 +139,8 @@ def _weight(run: Sequence[Box], x: float, size: float) -> float:
     thin = min((_height(side) for side in (left, right)), default=0.0)
     if thin < _MIN_ROWS * size:
         return 0.0
-    if min(middle_of(box.width for box in side) for side in (left, right)) < _MIN_WIDTH * size:
-        return 0.0
     a, b = around(left), around(right)
-    if shared(a.y0, a.y1, b.y0, b.y1) < 2 * size:
+    if min(a.width, b.width) < _MIN_WIDTH * size or shared(a.y0, a.y1, b.y0, b.y1) < 2 * size:
         return 0.0
     return thin
 

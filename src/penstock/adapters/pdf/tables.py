@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from penstock.adapters.pdf.drawings import Drawings
 from penstock.adapters.pdf.geometry import Box, around, shared
-from penstock.adapters.pdf.lines import Line, rows
+from penstock.adapters.pdf.lines import Line, rows, whole_lines
 from penstock.adapters.pdf.words import Word
 
 CAPTION = re.compile(
@@ -61,9 +61,9 @@ def ruled_tables(parts: Sequence[Line], drawings: Drawings, size: float, width: 
 
 
 def _grids(parts: Sequence[Line], drawings: Drawings, size: float, width: float) -> Iterator[TableRegion]:
-    if len(drawings.across) < 2 or len(drawings.down) < 2:
+    if len(drawings.across) + len(drawings.fills) < 2 or len(drawings.down) + len(drawings.fills) < 1:
         return
-    for cells in _cells(drawings):
+    for cells in _cells(drawings, width):
         box = around(cells)
         inside = [part for part in parts if box.holds(part.box)]
         if not inside or len(cells) > _MAX_CELLS:
@@ -72,23 +72,39 @@ def _grids(parts: Sequence[Line], drawings: Drawings, size: float, width: float)
         if 3 * across > len(inside):
             continue  # the grid of a chart, under its labels
         table = _grid(cells)
-        text = [[_text_in(cell, inside) if cell else "" for cell in row] for row in table]
-        text = _without_empty(text)
+        if _is_stacked(table, inside):
+            continue  # rules around groups of rows: the rows themselves have none
+        text = _without_empty(
+            [[" ".join(line.text for line in _lines_in(cell, inside)) if cell else "" for cell in row] for row in table]
+        )
         if len(text) < 2 or len(text[0]) < 2 or 3 * _filled(text) < len(text) * len(text[0]):
             continue
         yield TableRegion(box, text, ruled=True, parts=inside)
 
 
-def _cells(drawings: Drawings) -> list[list[Box]]:
-    """The cells of each grid, by pdfplumber."""
+def _cells(drawings: Drawings, width: float) -> list[list[Box]]:
+    """The cells of each grid, by pdfplumber. Grids without sides are closed, coloured cells have edges."""
     from pdfplumber import table
+
+    lines = list(drawings.rules)
+    for x0, x1, ys in _rule_groups(drawings, width):
+        down = [
+            rule
+            for rule in drawings.down
+            if x0 - _SNAP < rule.x0 < x1 + _SNAP and ys[0] - _SNAP < rule.middle < ys[-1] + _SNAP
+        ]
+        if down:
+            top, bottom = min(rule.y0 for rule in down), max(rule.y1 for rule in down)
+            lines += [Box(x, top, x, bottom) for x in (x0, x1) if not any(abs(rule.x0 - x) < _SNAP for rule in down)]
+    for x0, y0, x1, y1 in drawings.fills:
+        lines += [Box(x0, y0, x1, y0), Box(x0, y1, x1, y1), Box(x0, y0, x0, y1), Box(x1, y0, x1, y1)]
 
     edges = [
         {
             "x0": each.x0, "x1": each.x1, "top": each.y0, "bottom": each.y1, "width": each.width,
             "height": each.height, "orientation": "h" if each.width >= each.height else "v", "object_type": "line",
         }
-        for each in drawings.rules
+        for each in lines[:_MAX_CELLS]
     ]  # fmt: skip
     merged = table.merge_edges(edges, _SNAP, _SNAP, _SNAP, _SNAP)
     crossings = table.edges_to_intersections(merged, _SNAP, _SNAP)
@@ -106,7 +122,24 @@ def _grid(cells: Sequence[Box]) -> list[list[Box | None]]:
     return [[placed.get((top, left)) for left in lefts] for top in tops]
 
 
-def _text_in(cell: Box, parts: Sequence[Line]) -> str:
+def _is_stacked(table: Sequence[Sequence[Box | None]], parts: Sequence[Line]) -> bool:
+    """Whether most lines stand above each other in cells that they do not fill."""
+    total = stacked = 0
+    for row in table:
+        found = [(cell, _lines_in(cell, parts)) for cell in row if cell]
+        several = [(cell, lines) for cell, lines in found if len(lines) > 1]
+        total += max((len(lines) for _, lines in found), default=0)
+        if len(several) > 1 and 3 * sum(_is_wrapped(cell, lines) for cell, lines in several) < 2 * len(several):
+            stacked += max(len(lines) for _, lines in several)
+    return 2 * stacked > total
+
+
+def _is_wrapped(cell: Box, lines: Sequence[Line]) -> bool:
+    """Whether the lines of a cell are one text: all but the last are as long as the cell is wide, more or less."""
+    return all(line.box.width > 0.6 * cell.width for line in lines[:-1])
+
+
+def _lines_in(cell: Box, parts: Sequence[Line]) -> list[Line]:
     """What stands in a cell: a piece of text that reaches over several is parted by its words."""
     found: list[Line] = []
     for part in parts:
@@ -115,7 +148,7 @@ def _text_in(cell: Box, parts: Sequence[Line]) -> str:
         words = [word for word in part.words if cell.holds(word.box)]
         if words:
             found.append(Line(words))
-    return " ".join(part.text for row in rows(found) for part in row)
+    return whole_lines(found)
 
 
 # ── rows between horizontal rules ───────────────────────────────────────────────────────────────────────────────────
@@ -224,20 +257,28 @@ def _cells_of(row: Sequence[Line]) -> list[list[Word]]:
 
 def cells_by_corridors(parts: Sequence[Line], size: float) -> list[list[str]]:
     """The cells of pieces of text that stand in rows: columns are parted where hardly a row has anything."""
-    table = [_cells_of(row) for row in rows(parts)]
+    lines = rows(parts)
+    table = [_cells_of(row) for row in lines]
     most = max(map(len, table))
     full = [row for row in table if 2 * len(row) > most]  # a row with less is a heading over several columns
     spans = [(cell[0].x0, max(word.x1 for word in cell)) for row in full for cell in row]
     cuts = _cuts(spans, len(full), size)
-    text = []
-    for row in table:
+    text: list[list[str]] = []
+    last = 0.0
+    for parts_of, row in zip(lines, table, strict=True):
         line: list[list[Word]] = [[] for _ in range(len(cuts) + 1)]
         for cell in row:
             middle = (cell[0].x0 + max(word.x1 for word in cell)) / 2
             crossed = [cut for cut in cuts if cell[0].x0 < cut - 1 and max(w.x1 for w in cell) > cut + 1]
             at = cell[0].x0 + 1 if crossed else middle
             line[sum(cut < at for cut in cuts)] += cell
-        text.append([Line(words).text if words else "" for words in line])
+        middle = around(part.box for part in parts_of).middle
+        texts = [Line(words).text if words else "" for words in line]
+        if text and middle - last < 0.7 * size and not any(a and b for a, b in zip(text[-1], texts, strict=True)):
+            text[-1] = [a or b for a, b in zip(text[-1], texts, strict=True)]  # a cell beside two rows
+            continue
+        text.append(texts)
+        last = middle
     return _without_empty(text)
 
 

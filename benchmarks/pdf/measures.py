@@ -1,0 +1,106 @@
+"""How well was a PDF read? Words, their order, and cells of tables, against a reference."""
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rapidfuzz.distance import LCSseq
+
+_WORD = re.compile(r"\w+")
+_SHINGLE = 4
+
+Rows = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Shares from 0 to 1. `found`: of the reference's words, those that were read, in its order; `right`: of what was
+    read, what stands in the reference, in its order; `similarity`: their harmonic mean; `order`: of the places where
+    four words of the reference were read, those that follow each other as in the reference."""
+
+    found: float
+    right: float
+    similarity: float
+    order: float
+
+
+@dataclass(frozen=True)
+class Cells:
+    """`found`: the share of the reference's cells that were read as a cell; `right`: the share of the cells that were
+    read that the reference has; `beside`: of its pairs of neighbouring cells, those that were read as neighbours
+    (adjacency relations, Göbel et al. 2012)."""
+
+    found: float
+    right: float
+    beside: float
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in small letters, without marks."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def compare_text(read: str, reference: str, *, part: bool = False) -> Text:
+    """How near `read` comes to `reference`; where it is only a `part` of that, what is missing does not count."""
+    ours, theirs = words(read), words(reference)
+    common = LCSseq.similarity(ours, theirs)
+    right = common / len(ours) if ours else 0.0
+    found = 1.0 if part else common / len(theirs)
+    return Text(found, right, right if part else _mean(found, right), _order(ours, theirs))
+
+
+def _mean(one: float, other: float) -> float:
+    return 2 * one * other / (one + other) if one + other else 0.0
+
+
+def _order(ours: Sequence[str], theirs: Sequence[str]) -> float:
+    """The longest rising run of the places of shingles that both have once, as a share of these."""
+    place = _places(theirs)
+    met = [place[shingle] for shingle in _places(ours) if shingle in place]
+    tails: list[int] = []
+    for at in met:
+        spot = bisect_left(tails, at)
+        tails[spot : spot + 1] = [at]
+    return len(tails) / len(met) if met else 0.0
+
+
+def _places(found: Sequence[str]) -> dict[tuple[str, ...], int]:
+    shingles = [tuple(found[at : at + _SHINGLE]) for at in range(len(found) - _SHINGLE + 1)]
+    once = Counter(shingles)
+    return {shingle: at for at, shingle in enumerate(shingles) if once[shingle] == 1}
+
+
+def compare_tables(read: Sequence[Rows], reference: Sequence[Rows]) -> Cells:
+    """How near the tables that were read come to those of the reference, whichever table a cell stands in."""
+    ours, theirs = _cells(read), _cells(reference)
+    common = (ours & theirs).total()
+    beside, wanted = _neighbours(read), _neighbours(reference)
+    return Cells(
+        common / theirs.total() if theirs else 0.0,
+        common / ours.total() if ours else 0.0,
+        (beside & wanted).total() / wanted.total() if wanted else 0.0,
+    )
+
+
+def _cells(tables: Sequence[Rows]) -> Counter[str]:
+    return Counter(cell for table in tables for row in table for text in row if (cell := plain(text)))
+
+
+def _neighbours(tables: Sequence[Rows]) -> Counter[tuple[str, str]]:
+    """Each cell that holds something, with the next such cell to the right and the next one below."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for table in tables:
+        width = max(map(len, table), default=0)
+        columns = [[row[place] if place < len(row) else "" for row in table] for place in range(width)]
+        for line in (*table, *columns):
+            filled = [cell for text in line if (cell := plain(text))]
+            pairs.update(zip(filled, filled[1:], strict=False))
+    return pairs
+
+
+def plain(text: str) -> str:
+    """A cell as it is compared: letters and digits."""
+    return "".join(words(text))
