@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from penstock.adapters.pdf.cells import TableRegion
 from penstock.adapters.pdf.drawings import Drawings, clusters
 from penstock.adapters.pdf.geometry import Box, around
 from penstock.adapters.pdf.lines import Line
-from penstock.adapters.pdf.tables import CAPTION, TableRegion
+from penstock.adapters.pdf.tables import CAPTION
 
 _LEAST = 3.0
 """Of the type's size: what is smaller on a side is an ornament."""

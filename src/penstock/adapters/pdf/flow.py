@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
+from penstock.adapters.pdf.cells import TableRegion
 from penstock.adapters.pdf.figures import FigureRegion
 from penstock.adapters.pdf.geometry import Box, around
-from penstock.adapters.pdf.joining import Vocabulary, joined
+from penstock.adapters.pdf.items import Item
+from penstock.adapters.pdf.joining import Vocabulary, clean, joined
 from penstock.adapters.pdf.layout import Block, Place, as_place
 from penstock.adapters.pdf.lines import Line
 from penstock.adapters.pdf.page import PageText, Part
 from penstock.adapters.pdf.paragraphs import Paragraph
-from penstock.adapters.pdf.roles import Item, items_of
-from penstock.adapters.pdf.tables import TableRegion
+from penstock.adapters.pdf.roles import items_of
 
 _FLOATS = frozenset({"table", "figure", "caption", "footnote"})
 _CONTINUED = frozenset({"text", "list"})
@@ -61,7 +62,7 @@ def _blocks(item: Item, words: Vocabulary) -> Iterator[Block]:
     part = item.part
     if isinstance(part, TableRegion | FigureRegion):
         caption, own = _caption(item, words)
-        rows = tuple(tuple(row) for row in part.rows) if isinstance(part, TableRegion) else ()
+        rows = tuple(tuple(map(clean, row)) for row in part.rows) if isinstance(part, TableRegion) else ()
         yield Block(kind=item.role, rows=rows, caption=caption, places=(*own, _place(item, part.box)))
     else:
         text, places = _text(item, words)

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from penstock.adapters.pdf.cells import TableRegion
 from penstock.adapters.pdf.drawings import Drawings
 from penstock.adapters.pdf.figures import FigureRegion, find_figures
 from penstock.adapters.pdf.geometry import Box, Frame
 from penstock.adapters.pdf.lines import Line, whole_lines
 from penstock.adapters.pdf.order import columns
 from penstock.adapters.pdf.paragraphs import Paragraph, paragraphs
-from penstock.adapters.pdf.tables import TableRegion, aligned_tables, ruled_tables
+from penstock.adapters.pdf.tables import aligned_tables, ruled_tables
 
 Part = Paragraph | TableRegion | FigureRegion
 

@@ -3,44 +3,23 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
+from penstock.adapters.pdf.captions import with_captions
+from penstock.adapters.pdf.cells import TableRegion
 from penstock.adapters.pdf.figures import FigureRegion
-from penstock.adapters.pdf.geometry import shared
-from penstock.adapters.pdf.lines import whole_lines
+from penstock.adapters.pdf.items import Item, Role
 from penstock.adapters.pdf.page import PageText, Part
-from penstock.adapters.pdf.paragraphs import BULLET, Paragraph, paragraphs
-from penstock.adapters.pdf.tables import TableRegion
-
-Role = Literal["title", "heading", "text", "list", "footnote", "caption", "table", "figure"]
+from penstock.adapters.pdf.paragraphs import BULLET, Paragraph
 
 _LONGEST_HEADING, _LETTERS = 200, 3
 _MOST_LINES = 4
 _LARGER, _TITLE, _SMALLER = 1.08, 1.2, 0.93
 _NUMBER = re.compile(r"((?:\d{1,2}|[A-Z])(?:\.\d{1,2})*)\.?\s+\S")
-_TABLE = re.compile(r"(?:\w+\s+)?tab(?:le|\.)", re.IGNORECASE)
-_REACH = 5.0
-"""Of the type's size: how far a caption may stand from what it belongs to."""
-
-
-@dataclass(eq=False)
-class Item:
-    """A part of a page with its role. `caption` is that of a table or figure; `column` counts through the document."""
-
-    role: Role
-    part: Part
-    page: PageText
-    column: int
-    level: int = 1
-    caption: Paragraph | None = None
-    pieces: list["Item"] = field(default_factory=list)
-    """What continues it in other columns and on other pages."""
 
 
 def items_of(pages: Sequence[tuple[PageText, list[list[Part]]]], body: float) -> list[Item]:
     """All parts of a document with their roles, in reading order, each page's footnotes at its end."""
-    found: list[Item] = []
+    on_pages: list[list[Item]] = []
     column = 0
     for page, columns in pages:
         on_page: list[Item] = []
@@ -49,7 +28,9 @@ def items_of(pages: Sequence[tuple[PageText, list[list[Part]]]], body: float) ->
             _mark_footnotes(items, body, page.size[1])
             on_page += items
             column += 1
-        on_page = _with_captions(on_page, body)
+        on_pages.append(on_page)
+    found: list[Item] = []
+    for on_page in with_captions(on_pages, body):
         found += [item for item in on_page if item.role != "footnote"]
         found += [item for item in on_page if item.role == "footnote"]
     _mark_title(found, body)
@@ -103,49 +84,6 @@ def _mark_footnotes(items: Sequence[Item], body: float, height: float) -> None:
         return
     for item in small:
         item.role = "footnote"
-
-
-def _with_captions(items: list[Item], body: float) -> list[Item]:
-    """Each caption joined to the table or figure that stands nearest; the lettering of figures without one kept."""
-    captions = [item for item in items if item.role == "caption"]
-    pairs = sorted(
-        (apart, at, number)
-        for at, caption in enumerate(captions)
-        for number, other in enumerate(items)
-        if (apart := _apart(caption, other, body)) is not None
-    )
-    matched: set[int] = set()
-    for _, at, number in pairs:
-        part = captions[at].part
-        if at not in matched and items[number].caption is None and isinstance(part, Paragraph):
-            matched.add(at)
-            items[number].caption = part
-    owned = {id(item.caption) for item in items if item.caption is not None}
-    found: list[Item] = []
-    for item in items:
-        if id(item.part) in owned:
-            continue
-        if isinstance(item.part, FigureRegion) and item.caption is None:
-            found += _lettering(item, body)
-        found.append(item)
-    return found
-
-
-def _apart(caption: Item, other: Item, body: float) -> float | None:
-    """How far a caption stands from a table or figure that it may belong to; None where it does not."""
-    assert isinstance(caption.part, Paragraph)
-    if other.role != ("table" if _TABLE.match(caption.part.text) else "figure"):
-        return None
-    box, region = caption.part.box, other.part.box
-    apart = max(box.y0 - region.y1, region.y0 - box.y1)
-    beside = shared(box.x0, box.x1, region.x0, region.x1) > 0
-    return apart if beside and apart < _REACH * body else None
-
-
-def _lettering(item: Item, body: float) -> list[Item]:
-    assert isinstance(item.part, FigureRegion)
-    found = paragraphs(whole_lines(item.part.parts))
-    return [Item("list" if part.is_item else "text", part, item.page, item.column) for part in found]
 
 
 def _mark_title(items: Sequence[Item], body: float) -> None:

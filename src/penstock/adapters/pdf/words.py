@@ -21,6 +21,8 @@ _LIGATURES = {
 
 _SPACE = frozenset((*range(0x02), *range(0x03, 0x21), 0x7F, 0x85, 0xA0, 0x2028, 0x2029, *range(0x2000, 0x200B), 0x3000))
 _RIGHT_TO_LEFT = range(0x0590, 0x0900)
+_LOW_SURROGATES = range(0xDC00, 0xE000)
+"""The second half of a character of UTF-16: PDFium gives the two one after the other."""
 _BOLD = re.compile(r"bold|black|heavy|demi|medi\b|cmbx|cmb\d|sfbx", re.IGNORECASE)
 _ITALIC = re.compile(r"ital|oblique|cmti|sfti", re.IGNORECASE)
 _FLAG_ITALIC, _FLAG_FORCE_BOLD = 1 << 6, 1 << 18
@@ -135,6 +137,8 @@ def page_words(raw: Any, text_page: Any, bounds: tuple[float, float, float, floa
         if word is not None and word.joins(box[0], box[1], style, text):
             if box == last and code in _RIGHT_TO_LEFT:
                 word.text = word.text[:-1] + text + word.text[-1]  # PDFium spells such ligatures backwards
+            elif code in _LOW_SURROGATES:
+                word.text = f"{word.text}{text}".encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             else:
                 word.text += text
             word.x0, word.x1 = min(word.x0, box[0]), max(word.x1, box[1])
