@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from penstock.adapters.pdf.geometry import Box, around, shared
+from penstock.adapters.pdf.geometry import Box, around, middle_of, shared
 
 
 class Placed(Protocol):
@@ -75,8 +75,8 @@ def _is_written_across(run: Sequence[Box], order: Mapping[Box, int], x: float) -
     if sum(one != other for one, other in pairwise(sides)) < _TURNS * fewer:
         return False
     for side in (True, False):
-        widths = sorted(box.width for box, left in zip(inside, sides, strict=True) if left is side)
-        if widths[len(widths) // 2] < _FILLED * widths[-1]:
+        own = [box for box, left in zip(inside, sides, strict=True) if left is side]
+        if middle_of(box.width for box in own) < _FILLED * around(own).width:
             return True
     return False
 
@@ -139,8 +139,10 @@ def _weight(run: Sequence[Box], x: float, size: float) -> float:
     thin = min((_height(side) for side in (left, right)), default=0.0)
     if thin < _MIN_ROWS * size:
         return 0.0
+    if min(sorted(box.width for box in side)[len(side) * 4 // 5] for side in (left, right)) < _MIN_WIDTH * size:
+        return 0.0  # cells, numbers, bullets
     a, b = around(left), around(right)
-    if min(a.width, b.width) < _MIN_WIDTH * size or shared(a.y0, a.y1, b.y0, b.y1) < 2 * size:
+    if shared(a.y0, a.y1, b.y0, b.y1) < 2 * size:
         return 0.0
     return thin
 
