@@ -1,6 +1,7 @@
 """Commands that look: status, show, events."""
 
 import json as jsonlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -73,12 +74,18 @@ def status(
 def show(
     document: Annotated[str, typer.Argument(help="A document, as in `source:external-id`.", show_default=False)],
     tenant: Annotated[str, typer.Option(help="Whose document.")] = "default",
+    page: Annotated[int, typer.Option(min=0, help="What was read on this page of a PDF, and where.")] = 0,
+    image: Annotated[
+        Path | None, typer.Option(help="With --page: a picture of the page with boxes, to write.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show all that is known of a document: versions, jobs and their stages, chunks, entities, claims.
+    """Show all that is known of a document: versions, jobs and their stages, chunks, entities, claims; or a page of it.
 
-    Example: `penstock show clinicaltrials:NCT00002938`
+    Example: `penstock show file:paper.pdf --page 3 --image page.png`
     """
+    if image is not None and not page:
+        raise UsageError("--image needs a page", hint=f"penstock show {document} --page 1 --image {image}")
     from penstock.execution.inspection import inspect
 
     workspace = settings.workspace()
@@ -88,6 +95,9 @@ def show(
     with ledger.read() as cx:
         if document not in ledger.documents.get(cx, tenant, [document]):
             raise _unknown(ledger, cx, document)
+    if page:
+        _show_page(workspace, tenant, document, page, image, json)
+        return
     value = inspect(workspace, tenant, document)
     if json:
         console.write_json(value)
@@ -113,6 +123,23 @@ def show(
         ]
         console.table(["at", "stage", "state", "attempts", "since", "error"], lost, right=frozenset({"attempts"}))
     console.write(f"\n{len(value['chunks'])} chunks, {len(value['entities'])} entities, {len(value['claims'])} claims")
+
+
+def _show_page(workspace: Any, tenant: str, name: str, page: int, image: Path | None, json: bool) -> None:
+    from penstock.execution.page_image import boxes_of, draw, read_document
+
+    document = read_document(workspace, tenant, name)
+    if image is not None:
+        draw(workspace, tenant, document, page, image)
+        console.note(f"{image}: page {page} of {name}")
+    boxes = boxes_of(document, page)
+    if json:
+        console.write_json({"document": name, "page": page, "boxes": boxes})
+    elif boxes:
+        rows = [(b["order"], b["kind"], " ".join(f"{side:g}" for side in b["box"]), b["text"]) for b in boxes]
+        console.table(["order", "kind", "box", "text"], rows, right=frozenset({"order"}))
+    else:
+        console.note(f"nothing was read on page {page}")
 
 
 def events(

@@ -37,11 +37,21 @@ def _continued(items: Sequence[Item]) -> list[Item]:
         found.append(item)
         if item.role == "footnote":
             note = item
-        elif item.role in _CONTINUED:
+        elif item.role in _CONTINUED and not _interrupts(current, item):
             current = item
-        elif item.role not in _FLOATS:
+        elif item.role not in _FLOATS and item.role not in _CONTINUED:
             current = None
     return found
+
+
+def _interrupts(current: Item | None, item: Item) -> bool:
+    """Whether the item is no prose, such as code, in the midst of a paragraph that goes on behind it."""
+    if current is None:
+        return False
+    before, part = (current.pieces[-1] if current.pieces else current).part, item.part
+    assert isinstance(before, Paragraph)
+    assert isinstance(part, Paragraph)
+    return bool(part.broken) and not before.has_ended and not before.broken
 
 
 def _goes_on(current: Item, item: Item) -> bool:
@@ -55,7 +65,7 @@ def _goes_on(current: Item, item: Item) -> bool:
         return False
     first = part.lines[0].text.lstrip("“\"'(‘")[:1]
     full = before.lines[-1].box.x1 > before.box.x1 - 1.5 * before.size or before.lines[-1].text.endswith(("-", ","))
-    return first.islower() or (full and len(before.lines) > 1 and bool(first) and not part.bold)
+    return first.islower() or (full and len(before.lines) > 1 and bool(first) and not part.bold and not part.broken)
 
 
 def _blocks(item: Item, words: Vocabulary) -> Iterator[Block]:
