@@ -23,7 +23,8 @@ from penstock.spec.resilience import CircuitBreakerSpec, PolicySpec
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
-RUN = ["README.md", "docs/guides/pipeline-authoring.md", "docs/guides/resilience.md", "docs/commands.md"]
+GUIDES = ["docs/guides/pipeline-authoring.md", "docs/guides/repair.md", "docs/guides/resilience.md"]
+RUN = ["README.md", *GUIDES, "docs/commands.md"]
 PACKAGE = PROJECT / "tests" / "packages" / "acme_penstock"
 
 _BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
