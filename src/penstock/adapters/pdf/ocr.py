@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from penstock.adapters.pdf.geometry import middle_of
 from penstock.adapters.pdf.words import Word
 from penstock.errors import StageTimeoutError, UnavailableError
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 _DPI = 300
 _POINTS = 72
 _MAX_PIXELS = 30_000_000
-_LEAST_CONFIDENCE = 20.0
+_LEAST_CONFIDENCE, _GUESSED = 30.0, 60.0
+"""Of 100: a word below the first is left out, a page whose middle word is below the second has none."""
 _ROTATE = re.compile(rb"^Rotate: (90|180|270)$", re.MULTILINE)
 _SURE = re.compile(rb"^Orientation confidence: ([\d.]+)$", re.MULTILINE)
 _LEAST_SURE = 1.5
@@ -104,23 +107,35 @@ class Tesseract:
 
 
 def words_of(table: str, scale: float) -> list[Word]:
-    """The words of tesseract's TSV; `scale` is pixels to a point.
+    """The words of tesseract's TSV; `scale` is pixels to a point. None where most of them are guesses, as on a photo.
 
-    Words of one line share its size and the height that it stands on: their own boxes follow the shapes of letters.
+    Words of one line share its size and the height that it stands on, and lines of about the page's usual size have
+    that: the boxes of words follow the shapes of their letters.
     """
     lines: dict[tuple[str, ...], list[tuple[float, float, float, float, str]]] = {}
+    sure: list[float] = []
     for row in table.splitlines()[1:]:
         fields = row.split("\t")
         if len(fields) < 12 or fields[0] != "5" or not fields[11].strip():
             continue
         left, top, width, height, confidence = map(float, fields[6:11])
+        sure.append(confidence)
         if confidence >= _LEAST_CONFIDENCE:
             lines.setdefault(tuple(fields[1:5]), []).append((left, top, left + width, top + height, fields[11].strip()))
+    if middle_of(sure) < _GUESSED:
+        return []
+    sizes = {key: _upper_quarter(bottom - top for _, top, _, bottom, _ in line) for key, line in lines.items()}
+    usual = middle_of(sizes.values())
     found = []
-    for line in lines.values():
-        heights = sorted(bottom - top for _, top, _, bottom, _ in line)
-        bottoms = sorted(bottom for *_, bottom, _ in line)
-        size = heights[len(heights) * 3 // 4] * _X_HEIGHT / scale
-        base = bottoms[len(bottoms) // 4] / scale
-        found += [Word(text, x0 / scale, x1 / scale, base, size) for x0, _, x1, _, text in line]
+    for key, line in lines.items():
+        size = usual if 0.75 * usual < sizes[key] < 1.3 * usual else sizes[key]
+        base = middle_of(bottom for *_, bottom, _ in line)
+        found += [
+            Word(text, x0 / scale, x1 / scale, base / scale, size * _X_HEIGHT / scale) for x0, _, x1, _, text in line
+        ]
     return found
+
+
+def _upper_quarter(values: Iterable[float]) -> float:
+    found = sorted(values)
+    return found[len(found) * 3 // 4]
