@@ -17,7 +17,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience timelines constraints clean
+.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,11 +42,14 @@ endif
 
 test: setup ## Run every test that needs no server, and hold the coverage of the engine above 90 %
 	@$(bin)/coverage erase
-	@$(pytest) -n $(JOBS) -m "not services" --cov --cov-report=
+	@$(pytest) -n $(JOBS) -m "not services and not slow" --cov --cov-report=
 	@ops/coverage $(bin)/coverage $(covered)
 
 test-services: setup ## Run the tests on real servers, which they start themselves
-	@$(pytest) -n $(JOBS) -m services
+	@$(pytest) -n $(JOBS) -m "services and not slow"
+
+test-slow: setup ## Run the tests that take minutes to hours: the same faults, more often
+	@$(pytest) -n $(JOBS) -m slow
 
 sweep: setup ## Let every external effect go wrong in every way (hours; goes on where it stopped); writes docs/reliability.md
 	@$(bin)/python -m tests.faults.sweep --jobs $(JOBS) --report docs/reliability.md $(SWEEP_ARGS)

@@ -148,7 +148,6 @@ def _build(home: str, answers: Any) -> None:
     answers.put(embedder(Path(home)).embed_query("heart attack"))
 
 
-@pytest.mark.slow
 def test_processes_that_start_at_once_share_one_build(minilm_home: Path, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()

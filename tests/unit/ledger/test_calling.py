@@ -20,7 +20,6 @@ PROCESSES = 8
 TOLERANCE = 0.2
 """Seconds by which two calls may reach the server closer together than they were made, on a machine that is busy."""
 
-pytestmark = pytest.mark.slow
 
 Process = subprocess.Popen[str]
 Start = Callable[..., list[Process]]

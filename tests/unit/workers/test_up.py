@@ -43,7 +43,6 @@ def penstock(tmp_path: Path) -> Penstock:
     return made
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="tells processes apart by /proc")
 def test_what_is_submitted_is_worked_on_and_a_signal_ends_every_process(penstock: Penstock, tmp_path: Path) -> None:
     up = penstock.start("up", "--port", free_port())
