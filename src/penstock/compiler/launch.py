@@ -128,13 +128,16 @@ class Launcher:
 def _reason(result: ExecuteInProcessResult, session: Session, batch: BatchRun) -> BaseException:
     """Why a run broke off: the error itself where it is ours, the user's interrupt as such."""
     canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
-    if canceled or isinstance(session.error, DagsterExecutionInterruptedError):
+    failed = [event for event in result.all_events if event.is_step_failure]
+    error = failed[0].step_failure_data.error if failed else None
+    cause = (error.cause or error) if error else None
+    interrupted = isinstance(session.error, DagsterExecutionInterruptedError)
+    # between two stages, or on the way out of one, Dagster takes its own interrupt for the step's failure
+    if canceled or interrupted or (cause and cause.cls_name == DagsterExecutionInterruptedError.__name__):
         return KeyboardInterrupt()
     if isinstance(session.error, PenstockError):
         return session.error
-    failed = [event for event in result.all_events if event.is_step_failure]
-    error = failed[0].step_failure_data.error if failed else None
-    shown = (error.cause or error).message.strip().splitlines()[0] if error else "no reason recorded"
+    shown = cause.message.strip().splitlines()[0] if cause else "no reason recorded"
     return PenstockError(
         f"Dagster run `{result.run_id}` of batch `{batch.batch}` broke off: {shown}",
         hint="penstock run … again finishes what is unfinished; PENSTOCK_DEBUG=1 shows more",
