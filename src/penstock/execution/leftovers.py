@@ -37,10 +37,15 @@ def _collect_packs(workspace: Workspace) -> None:
 
 
 def _collect_raw(workspace: Workspace) -> None:
-    """A submission stores its objects again where they are gone, under the lock that this holds too."""
+    """A submission stores its objects again where they are gone, under the lock that this holds too.
+
+    What is older than the ledger is no leftover: it is all that is left where somebody has put the ledger away.
+    """
     ledger, raw = workspace.ledger, workspace.resources.raw
     raw.tidy()
-    for tenant in raw.tenants():
-        names = list(raw.names(tenant))
+    with ledger.read() as cx:
+        born = ledger.born_at(cx)
+    for tenant in raw.tenants() if born else ():
+        names = list(raw.names(tenant, since=born))
         with ledger.begin() as cx:
             raw.remove(tenant, sorted(set(names) - ledger.documents.raw_in_use(cx, tenant, names)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
@@ -87,6 +87,10 @@ class Ledger:
     def topology(self, cx: Connection, digest: str) -> str | None:
         """A stored pipeline version, as it was encoded."""
         return cx.execute(select(topologies.c.content).where(topologies.c.digest == digest)).scalar()
+
+    def born_at(self, cx: Connection) -> float:
+        """When the first pipeline version was kept, which is before anything is stored; 0 before that."""
+        return float(cx.execute(select(func.min(topologies.c.created_at))).scalar() or 0.0)
 
     def topologies_in_flight(self, cx: Connection) -> list[str]:
         """The encoded versions that live jobs still need."""

@@ -57,6 +57,17 @@ def test_raw_objects_that_belong_to_no_version_go_also_those_of_a_tenant_that_ha
     assert list(store.names("beta")) == []
 
 
+def test_raw_objects_older_than_the_ledger_stay_as_somebody_may_have_put_the_old_one_away(crashed: Scene) -> None:
+    crashed.workspace.close()
+    for path in crashed.home.glob("ledger.db*"):
+        path.unlink()
+    with crashed.another() as other:
+        other.write(a="tea")
+        other.run()
+        collect(other.workspace)
+        assert sorted(raw(other)) == sorted([content_name(b"aspirin"), content_name(b"tea")])
+
+
 def test_unfinished_files_of_dead_writers_go_and_those_of_living_ones_stay(crashed: Scene) -> None:
     folder = crashed.home / "artifacts" / "aa"
     folder.mkdir(exist_ok=True)

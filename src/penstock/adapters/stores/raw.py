@@ -87,11 +87,12 @@ class FolderRawStore:
         """The tenants that have objects, sorted."""
         yield from sorted(path.name for path in self._root.iterdir()) if self._root.is_dir() else []
 
-    def names(self, tenant: str) -> Iterator[str]:
-        """The names of all objects of a tenant, sorted."""
+    def names(self, tenant: str, since: float = 0.0) -> Iterator[str]:
+        """The names of a tenant's objects, sorted; of those written since a time (seconds since 1970)."""
         root = tenant_folder(self._root, tenant)
         for folder in sorted(root.iterdir()) if root.is_dir() else []:
-            yield from sorted(path.name for path in folder.iterdir() if _NAME.fullmatch(path.name))
+            paths = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+            yield from (path.name for path in paths if not since or path.stat().st_mtime >= since)
 
     def _path(self, tenant: str, name: str) -> Path:
         if not _NAME.fullmatch(name):
