@@ -7,6 +7,7 @@ INPUT    ?= packages:
 QUESTION ?= $(if $(filter packages:,$(INPUT)),which package retries failed calls?)
 ENTITY   ?= $(if $(filter packages:,$(INPUT)),tenacity)
 JOBS     ?= 2
+DATA     ?= ../shared/data
 ACCEPTANCE ?= ../shared/acceptance
 
 export PYTHON
@@ -17,7 +18,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience timelines constraints clean
+.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-resilience benchmark-pdf timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +97,10 @@ benchmark-resilience: setup ## Measure what resilience costs and how exactly it 
 
 timelines: setup ## Draw what each shipped policy does, from real runs (docs/guides/resilience-*.svg)
 	@$(bin)/python -m benchmarks.resilience.timelines --write docs/guides
+
+benchmark-pdf: setup ## Measure the reader of PDFs beside pypdf and pdfplumber (docs/pdf.md), where ../shared/data is
+	@if [ -d $(DATA) ]; then $(bin)/python -m benchmarks.pdf $(DATA) --write docs/pdf.md; \
+	else echo "skipped: $(DATA) is not here"; fi
 
 constraints: setup ## Pin every dependency anew, for all supported Pythons
 	@echo uv | $(bin)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \

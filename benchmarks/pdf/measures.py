@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rapidfuzz.distance import LCSseq
 
@@ -17,12 +18,11 @@ Rows = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Text:
-    """Shares from 0 to 1. `found`: of the reference's words, those that were read, in its order; `right`: of what was
-    read, what stands in the reference, in its order; `similarity`: their harmonic mean; `order`: of the places where
-    four words of the reference were read, those that follow each other as in the reference."""
+    """Shares from 0 to 1. `words`: how well the words agree, wherever they stand (F1); `similarity`: how well they
+    agree in their order (F1 of the longest common subsequence); `order`: of the places where four words of the
+    reference were read, those that follow each other as in the reference."""
 
-    found: float
-    right: float
+    words: float
     similarity: float
     order: float
 
@@ -46,10 +46,17 @@ def words(text: str) -> list[str]:
 def compare_text(read: str, reference: str, *, part: bool = False) -> Text:
     """How near `read` comes to `reference`; where it is only a `part` of that, what is missing does not count."""
     ours, theirs = words(read), words(reference)
-    common = LCSseq.similarity(ours, theirs)
+    either = (Counter(ours) & Counter(theirs)).total()
+    return Text(
+        _agreement(either, ours, theirs, part),
+        _agreement(LCSseq.similarity(ours, theirs), ours, theirs, part),
+        _order(ours, theirs),
+    )
+
+
+def _agreement(common: int, ours: Sequence[str], theirs: Sequence[str], part: bool) -> float:
     right = common / len(ours) if ours else 0.0
-    found = 1.0 if part else common / len(theirs)
-    return Text(found, right, right if part else _mean(found, right), _order(ours, theirs))
+    return right if part else _mean(common / len(theirs), right)
 
 
 def _mean(one: float, other: float) -> float:
@@ -97,7 +104,7 @@ def _neighbours(tables: Sequence[Rows]) -> Counter[tuple[str, str]]:
         columns = [[row[place] if place < len(row) else "" for row in table] for place in range(width)]
         for line in (*table, *columns):
             filled = [cell for text in line if (cell := plain(text))]
-            pairs.update(zip(filled, filled[1:], strict=False))
+            pairs.update(pairwise(filled))
     return pairs
 
 

@@ -25,6 +25,7 @@ LIVE = (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.WAITING)
 FAILURES = (
     "ingest_failed",
     "parse_failed",
+    "needs_ocr",
     "validation_failed",
     "pdf_download_failed",
     "chunk_failed",

@@ -43,17 +43,19 @@ class PageText:
 def page_columns(page: PageText, size: float) -> list[list[Part]]:
     """The parts of a page by column, in reading order. `size` is that of the document's body type."""
     width, height = page.size
+    leftwards = sum(part.characters for part in page.parts if part.right_to_left)
+    right_to_left = 2 * leftwards > sum(part.characters for part in page.parts)
     tables = ruled_tables(page.parts, page.drawings, size, width)
     left = _without(page.parts, (table.parts for table in tables))
     figures = find_figures(left, page.drawings, tables, size, Box(0, 0, width, height))
     left = _without(left, (figure.parts for figure in figures))
-    right_to_left = 2 * sum(part.characters for part in left if part.right_to_left) > sum(
-        part.characters for part in left
-    )
     found = []
     items: list[Line | TableRegion | FigureRegion] = [*left, *tables, *figures]
     for column in columns(items, size, right_to_left=right_to_left):
         found.append(_column(column, size))
+    if right_to_left:
+        for table in (part for column in found for part in column if isinstance(part, TableRegion)):
+            table.rows = [row[::-1] for row in table.rows]
     return [column for column in found if column]
 
 

@@ -14,6 +14,7 @@ from penstock.adapters.pdf.furniture import without_furniture
 from penstock.adapters.pdf.geometry import Frame
 from penstock.adapters.pdf.layout import Layout
 from penstock.adapters.pdf.lines import pieces
+from penstock.adapters.pdf.memory import bounded_memory
 from penstock.adapters.pdf.ocr import Tesseract, picture, tesseract
 from penstock.adapters.pdf.page import PageText, body_size, page_columns
 from penstock.adapters.pdf.settings import PDFSettings
@@ -23,13 +24,11 @@ from penstock.errors import RejectedError, StageTimeoutError
 _ONE_AT_A_TIME = threading.Lock()
 """PDFium knows one document of one thread at a time."""
 
+_BROKEN = 3
 _ERRORS = {
-    1: "broken",
-    2: "broken",
-    3: "broken; no PDF that can be mended",
+    _BROKEN: "broken beyond mending; a PDF that opens would be right",
     4: "encrypted; a PDF that opens without a password would be right",
-    5: "encrypted in a way that is not known",
-    6: "broken: a page cannot be loaded",
+    5: "encrypted in a way that is not known; a PDF that opens without a password would be right",
 }
 """PDFium's error codes (`FPDF_GetLastError`)."""
 
@@ -51,7 +50,7 @@ class CPUReader:
         import pypdfium2.raw as raw  # type: ignore[import-untyped]  # it has no stubs
 
         texts: list[PageText] = []
-        with _ONE_AT_A_TIME, opened(content) as document:
+        with _ONE_AT_A_TIME, bounded_memory(self._settings.max_megabytes), opened(content) as document:
             count = self._count(document)
             unread: list[int] = []
             for number in range(1, count + 1):
@@ -159,7 +158,10 @@ def opened(content: bytes) -> Iterator[Any]:
     try:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as exc:
-        reason = _ERRORS.get(getattr(exc, "err_code", None) or 0, "broken")
+        code = getattr(exc, "err_code", None) or _BROKEN
+        if code not in _ERRORS or b"/Encrypt" not in content:  # PDFium may tell the error of the file before
+            code = _BROKEN
+        reason = _ERRORS[code]
         raise RejectedError(f"PDF: {reason}") from exc
     with closing(document):
         yield document
