@@ -11,7 +11,7 @@ from penstock.adapters.pdf.items import Item, Role
 from penstock.adapters.pdf.page import PageText, Part
 from penstock.adapters.pdf.paragraphs import BULLET, Paragraph
 
-_LONGEST_HEADING, _LETTERS = 200, 3
+_LONGEST_HEADING, _LETTERS, _PROSE = 200, 3, 200
 _MOST_LINES = 4
 _LARGER, _TITLE, _SMALLER = 1.08, 1.2, 0.93
 _NUMBER = re.compile(r"((?:\d{1,2}|[A-Z])(?:\.\d{1,2})*)\.?\s+\S")
@@ -97,6 +97,7 @@ def _mark_title(items: Sequence[Item], body: float) -> None:
         and item.part.box.y0 < 0.55 * item.page.size[1]
         and isinstance(item.part, Paragraph)
         and item.part.size >= _TITLE * body
+        and not item.part.is_numbered_section
     ]
     if not large:
         return
@@ -117,10 +118,12 @@ def _mark_authors(items: Sequence[Item]) -> None:
     titles = [place for place, item in enumerate(items) if item.role == "title"]
     run: list[Item] = []
     for item in items[titles[-1] + 1 :] if titles else ():
+        if not isinstance(item.part, Paragraph):
+            continue
+        if item.part.is_numbered_section or len(item.part.text) > _PROSE:
+            break
         if item.role == "heading":
             run.append(item)
-        elif isinstance(item.part, Paragraph) and len(item.part.text) > _LONGEST_HEADING:
-            break
     for item in run[:-1]:
         item.role = "text"
 
