@@ -12,12 +12,13 @@ from penstock.adapters.pdf.settings import PDFSettings
 
 @dataclass
 class Reading:
-    """The text of a PDF, its tables, and the seconds of one core that it took."""
+    """The text of a PDF, its tables, the seconds of one core that it took, and the pages that are pictures."""
 
     text: str
     pages: int
     tables: list[Rows] | None = field(default_factory=list)
     seconds: float = 0.0
+    unread: int = 0
 
 
 def penstock(content: bytes) -> Reading:
@@ -27,7 +28,7 @@ def penstock(content: bytes) -> Reading:
     for block in layout.blocks:
         parts += [block.caption, block.text, *(" ".join(row) for row in block.rows)]
         tables += [block.rows] if block.rows else []
-    return Reading("\n".join(parts), layout.pages, list(tables))
+    return Reading("\n".join(parts), layout.pages, list(tables), unread=len(layout.unread))
 
 
 def pypdf(content: bytes) -> Reading:
