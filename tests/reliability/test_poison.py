@@ -49,7 +49,7 @@ POISONS = {
     "binary": Poison(".txt", bytes(range(256)) * 9, "ingest", "RejectedError", "not text in UTF-8"),
     "nul": Poison(".md", b"# Title\n\nwords \0 with \0 NUL\n", "ingest", "RejectedError", "binary data"),
     "image": Poison(".md", b"\x89PNG\r\n\x1a\n" + bytes(64), "ingest", "RejectedError", "a PNG image"),
-    "pdf": Poison(".md", b"%PDF-1.7\n1 0 obj\n<< /Ty", "parse", "RejectedError", "no parser takes `pdf`"),
+    "pdf": Poison(".md", b"%PDF-1.7\n1 0 obj\n<< /Ty", "parse", "RejectedError", "PDF: broken beyond mending"),
     "half": Poison(".json", b'{"protocolSection": {"identif', "parse", "RejectedError", "JSON ends too early"),
     "nested": Poison(".json", b"[" * 50_000 + b"]" * 50_000, "parse", "RejectedError", "64 levels deep"),
     "laughs": Poison(".xml", LAUGHS.encode(), "parse", "RejectedError", "declares entities"),

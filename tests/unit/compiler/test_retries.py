@@ -33,8 +33,8 @@ LIBRARIES = {
     **dict.fromkeys(
         [
             *("ahocorasick-rs", "aiolimiter", "alembic", "cloudevents", "defusedxml", "docutils", "faiss-cpu", "lxml"),
-            *("markdown-it-py", "msgspec", "numpy", "onnx", "onnxruntime", "pybreaker", "pydantic", "pyyaml", "rich"),
-            *("selectolax", "tantivy", "tenacity", "tokenizers", "typer"),
+            *("markdown-it-py", "msgspec", "numpy", "onnx", "onnxruntime", "pdfplumber", "pillow", "pybreaker"),
+            *("pydantic", "pypdfium2", "pyyaml", "rich", "selectolax", "tantivy", "tenacity", "tokenizers", "typer"),
         ],
         SILENT,
     ),

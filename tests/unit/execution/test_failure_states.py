@@ -75,6 +75,7 @@ LEADS_TO: dict[str, Callable[[Scene, Any], Topology | None]] = {
 }
 
 ELSEWHERE = {
+    "needs_ocr": "a PDF whose pages are pictures, where no tesseract is installed (tests/unit/adapters/pdf)",
     "rejected": "a document whose id no job can bear (test_submit)",
     "gate_timeout": "the ledger's own transition, for whoever watches gates (ledger/test_jobs)",
 }

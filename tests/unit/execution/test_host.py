@@ -148,11 +148,13 @@ def test_an_async_adapter_that_blocks_its_loop_is_ended_too(home: Scene) -> None
 
 
 VICTIM = """
+import signal
 import sys
 from pathlib import Path
 from tests.unit.execution.scene import Scene
 from tests.unit.execution.test_host import rough
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 scene = Scene(Path(sys.argv[1]), "process")
 scene.write(a=sys.argv[2])
 scene.run(rough())

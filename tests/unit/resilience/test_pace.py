@@ -15,7 +15,8 @@ from penstock.resilience.pace import Pace
 
 ROOT = Path(__file__).parents[3]
 INTERRUPTED = """
-import sys, time
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 from penstock.resilience.memory import LocalState
 from penstock.resilience.pace import Pace
 pace = Pace("k", 0.01, LocalState())
