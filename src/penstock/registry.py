@@ -5,12 +5,11 @@ under `penstock.stage_types`. A distribution outside Penstock adds either withou
 """
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from typing import Any
-
-from pydantic import BaseModel
 
 from penstock.errors import MissingDependencyError, PenstockError
 
@@ -104,11 +103,11 @@ def adapter(port: str, name: str) -> type[Any]:
     return found  # type: ignore[no-any-return]  # a class, as `mismatches` has just checked
 
 
-def build(port: str, name: str, settings: BaseModel, resources: Any) -> Any:
-    """An adapter, made from its validated settings."""
+def build(port: str, name: str, settings: Mapping[str, Any], resources: Any) -> Any:
+    """An adapter, made from its settings. Raises as `adapter` does, and `pydantic.ValidationError`."""
     made = adapter(port, name)
     try:
-        return made(settings, resources)
+        return made(made.settings_type.model_validate(settings), resources)
     except ImportError as exc:
         raise MissingDependencyError(
             f"adapter `{name}` of `{port}` needs the package `{exc.name}`, which is not installed",

@@ -23,7 +23,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 
 def build(port: str, name: str, resources: Any, **settings: Any) -> Any:
-    return registry.build(port, name, registry.adapter(port, name).settings_type(**settings), resources)
+    return registry.build(port, name, settings, resources)
 
 
 class TestStoredIngest(IngestStageContract):

@@ -12,6 +12,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from penstock.compiler.instance import open_instance, prepare
 from penstock.compiler.job import compile_job, run_config
+from penstock.compiler.lost_runs import end_lost_runs
 from penstock.compiler.session import BATCH_TAG, RESOURCE, Session
 from penstock.errors import PenstockError, StageError
 from penstock.execution.batch import BatchRun, claim_batch
@@ -57,6 +58,8 @@ class Launcher:
         folder = prepare(self.workspace.home)
         with open_instance(folder) as instance, ledger.worker(self.workspace.profile.lease_seconds) as worker:
             left = dict.fromkeys(jobs)
+            ledger.recover()
+            end_lost_runs(instance, self.workspace)
             while left:
                 ledger.recover()
                 open_gates(self.workspace)

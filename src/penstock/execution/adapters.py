@@ -67,9 +67,7 @@ class Adapters:
     def _prepare(self, message: Prepare) -> Form:
         stage = message.stage
         try:
-            kind = registry.adapter(stage.type, stage.uses)
-            settings = kind.settings_type.model_validate(stage.settings)
-            made = registry.build(stage.type, stage.uses, settings, self._resources)
+            made = registry.build(stage.type, stage.uses, stage.settings, self._resources)
         except PenstockError as exc:
             return Form(message.number, fault=fault_of(exc))
         except Exception as exc:  # noqa: BLE001 - an adapter may raise anything

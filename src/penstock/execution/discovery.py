@@ -56,8 +56,7 @@ def discover(resources: ProfileResources, target: str) -> Iterator[SourceItem]:
     name = source_of(target)
     if name == FILES:
         _check_path(target)
-    adapter = registry.adapter("Source", name)
-    source: Any = registry.build("Source", name, adapter.settings_type(), resources)
+    source: Any = registry.build("Source", name, {}, resources)
     yield from source.discover(target)
 
 

@@ -93,6 +93,7 @@ class ProcessLine:
         self._selector: selectors.BaseSelector | None = None
         self._out: deque[memoryview] = deque()
         self._received = bytearray()
+        self._responses: deque[Form | Reply] = deque()
         self._decoder: msgspec.msgpack.Decoder[Form | Reply] = msgspec.msgpack.Decoder(Response)
 
     def send(self, *messages: Message) -> None:
@@ -105,11 +106,10 @@ class ProcessLine:
     def receive(self, seconds: float) -> Form | Reply | None:
         until = time.monotonic() + seconds
         while True:
-            response = self._take()
-            if response is not None:
-                return response
+            if self._responses:
+                return self._responses.popleft()
             if not self._exchange(max(0.0, until - time.monotonic())) and time.monotonic() >= until:
-                return self._take()
+                return None
 
     def kill(self) -> None:
         if self._process is not None:
@@ -150,6 +150,7 @@ class ProcessLine:
         self._process = self._socket = self._selector = None
         self._out.clear()
         self._received.clear()
+        self._responses.clear()
 
     def _exchange(self, seconds: float) -> bool:
         """Wait until something can be read or written, and do so; False when there was nothing."""
@@ -189,16 +190,7 @@ class ProcessLine:
         if not block:
             raise CallerDiedError(self._epitaph())
         self._received += block
-
-    def _take(self) -> Form | Reply | None:
-        if len(self._received) < _LENGTH:
-            return None
-        end = _LENGTH + int.from_bytes(self._received[:_LENGTH], "little")
-        if len(self._received) < end:
-            return None
-        message = bytes(memoryview(self._received)[_LENGTH:end])
-        del self._received[:end]
-        return self._decoder.decode(message)
+        self._responses.extend(self._decoder.decode(each) for each in unframed(self._received))
 
     def _epitaph(self) -> str:
         assert self._process is not None

@@ -20,6 +20,7 @@ from penstock.ledger.jobs import Job
 from penstock.ledger.ledger import Ledger
 from penstock.ledger.status import LIVE, JobStatus
 from penstock.plan.topology import Topology
+from penstock.ports import Mendable
 from penstock.records import content_name, new_id
 
 Name = tuple[str, str]
@@ -89,6 +90,8 @@ def keep_unknown_raw(workspace: Workspace, folder: Path) -> None:
     """
     raw = workspace.resources.raw
     for tenant in list(raw.tenants()):
+        if isinstance(raw, Mendable):
+            raw.mend(tenant)  # what is damaged as well cannot be read, and is set aside as it is
         names = list(raw.names(tenant))
         with workspace.ledger.read() as cx:
             unknown = sorted(set(names) - workspace.ledger.documents.raw_in_use(cx, tenant, names))

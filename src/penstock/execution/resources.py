@@ -50,5 +50,4 @@ class ProfileResources:
     def _store(self, name: str) -> Any:
         binding = getattr(self._profile.stores, name)
         port = STORE_PORTS[name]
-        adapter = registry.adapter(port, binding.uses)
-        return registry.build(port, binding.uses, adapter.settings_type.model_validate(binding.with_), self)
+        return registry.build(port, binding.uses, binding.with_, self)

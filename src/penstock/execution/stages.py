@@ -44,7 +44,7 @@ class Stages:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._numbers: dict[bytes, int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
         self._forms: dict[int, Form] = {}
         self._prepared: set[int] = set()
         self._subjects: set[str] = set()
@@ -150,8 +150,7 @@ class Stages:
         raise UnavailableError(f"{_shown(stage)} could not be made: {problem}")
 
     def _number(self, stage: PlannedStage) -> int:
-        key = msgspec.json.encode((stage.name, stage.type, stage.uses, stage.settings), order="sorted")
-        return self._numbers.setdefault(key, len(self._numbers))
+        return self._numbers.setdefault((stage.name, stage.signature), len(self._numbers))
 
     def _reset(self) -> None:
         self._prepared.clear()

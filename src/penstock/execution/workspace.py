@@ -81,10 +81,7 @@ class Workspace:
         """The adapter of a stage, made once for each adapter and settings."""
         key = (stage.type, stage.uses, json.dumps(stage.settings, sort_keys=True))
         if key not in self._adapters:
-            kind = registry.adapter(stage.type, stage.uses)
-            self._adapters[key] = registry.build(
-                stage.type, stage.uses, kind.settings_type.model_validate(stage.settings), self.resources
-            )
+            self._adapters[key] = registry.build(stage.type, stage.uses, stage.settings, self.resources)
         return self._adapters[key]
 
     def topology(self, digest: str) -> Topology:

@@ -31,11 +31,12 @@ class Breaker:
         key: what names the target to all processes.
         threshold: failures in a row that open the breaker.
         reset_seconds: how long it then stays open before one call may try the target.
-        hold_seconds: when the process that makes the trial counts as dead; longer than a call can take.
+        hold_seconds: when the process that makes the trial counts as dead; longer than a call can take. `admit` may
+            say otherwise for one call.
     """
 
     def __init__(
-        self, key: str, threshold: int, reset_seconds: float, shared: SharedState, hold_seconds: float
+        self, key: str, threshold: int, reset_seconds: float, shared: SharedState, hold_seconds: float = 60.0
     ) -> None:
         self.key = key
         self._hold_seconds = hold_seconds
@@ -59,7 +60,7 @@ class Breaker:
         """Ask leave for a call.
 
         Args:
-            hold_seconds: the breaker's own, where this call may take longer than others.
+            hold_seconds: in place of the breaker's own.
 
         Returns:
             Whether the call is the trial of a breaker that was open: nobody else is admitted until it has ended.

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from penstock.resilience.breaker import Breaker
     from penstock.resilience.pace import Pace
 
-_GRACE_SECONDS = 5.0
-
 
 class Guard:
     """A policy, made executable.
@@ -101,8 +99,7 @@ def _breaker(policy: Policy, shared: SharedState, key: str) -> "Breaker | None":
         return None
     from penstock.resilience.breaker import Breaker  # its library is loaded where a policy asks for it
 
-    hold = policy.timeout_seconds + _GRACE_SECONDS
-    return Breaker(key, policy.failure_threshold, policy.reset_timeout_seconds, shared, hold)
+    return Breaker(key, policy.failure_threshold, policy.reset_timeout_seconds, shared)
 
 
 def _pace(policy: Policy, shared: SharedState, key: str) -> "Pace | None":

@@ -493,6 +493,9 @@ def test_a_ledger_that_has_lost_its_documents_loses_no_raw_object(home: Home) ->
     with closing(sqlite3.connect(home.path / "ledger.db")) as ledger:
         ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = {path.name: path.read_bytes() for path in (home.path / "raw").glob("*/*/*")}
+    broken, *_ = sorted((home.path / "raw").glob("*/*/*"))
+    broken.write_bytes(b"no longer what its name says")
+    before.pop(broken.name)
     with (home.path / "ledger.db").open("rb+") as file:  # the list of tables stands on the first pages
         file.truncate(8192)
     copy = type(home)(home.path, home.config, home.documents)
@@ -500,6 +503,9 @@ def test_a_ledger_that_has_lost_its_documents_loses_no_raw_object(home: Home) ->
     assert (found.unmended, found.salvage.rows) == ([], {})
     kept = {path.name: path.read_bytes() for path in (home.path / "damaged").glob("ledger-*/raw/default/*")}
     assert kept == before
+    assert [path.read_bytes() for path in (home.path / "damaged").rglob(f"*{broken.name}*")] == [
+        b"no longer what its name says"
+    ]
     copy.ingest()
     copy.repair()
     assert audit(copy.workspace)["consistent"]
