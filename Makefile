@@ -104,7 +104,7 @@ benchmark-pdf: setup ## Measure the reader of PDFs beside pypdf and pdfplumber (
 
 constraints: setup ## Pin every dependency anew, for all supported Pythons
 	@echo uv | $(bin)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
-	  --extra local --extra postgres --group dev --output-file ops/constraints.txt pyproject.toml -
+	  --extra local --extra postgres --extra kafka --group dev --output-file ops/constraints.txt pyproject.toml -
 	@git --no-pager diff --stat ops/constraints.txt
 
 clean: ## Remove what was built; the state folder .penstock stays

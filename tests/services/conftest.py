@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.services.kafka import KafkaBroker, kafka_broker
 from tests.services.postgres import PostgresServer, postgres_server
 
 
@@ -10,3 +11,9 @@ from tests.services.postgres import PostgresServer, postgres_server
 def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    with kafka_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
