@@ -16,6 +16,7 @@ from penstock.testing.index_stage import IndexStageContract
 from penstock.testing.ingest_stage import IngestStageContract
 from penstock.testing.kg_stage import KGStageContract
 from penstock.testing.parse_stage import ParseStageContract
+from penstock.testing.pdf_reader import PDFReaderContract
 from penstock.testing.source import SourceContract
 from penstock.testing.validate_stage import ValidateStageContract
 
@@ -67,6 +68,12 @@ class TestAutoParser(ParseStageContract):
     @pytest.fixture
     def adapter(self, tmp_path: Path) -> Any:
         return build("ParseStage", "auto", make_resources(tmp_path))
+
+
+class TestEmbeddedReader(PDFReaderContract):
+    @pytest.fixture
+    def adapter(self, tmp_path: Path) -> Any:
+        return build("PDFReader", "embedded", make_resources(tmp_path), device="cpu")
 
 
 class TestIRValidator(ValidateStageContract):

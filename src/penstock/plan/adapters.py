@@ -12,7 +12,7 @@ from penstock.errors import PenstockError, nearest
 from penstock.spec.explain import explain
 from penstock.spec.pipeline import StageSpec
 from penstock.spec.problems import Problem, printable, ticked
-from penstock.spec.profile import STORE_PORTS, ProfileSpec
+from penstock.spec.profile import STORE_PORTS, WORKER_PORTS, Binding, ProfileSpec
 from penstock.spec.source import Loc, YamlFile
 
 
@@ -55,6 +55,17 @@ class Binder:
         at = (*loc, "uses") if stage.uses else (*loc, "type")
         return self._bind(file, stage.type, uses, inherited | stage.with_, where, loc, at, problems if own else [])
 
+    def bind_worker(self, file: YamlFile, loc: Loc, work: str, where: str, problems: list[Problem]) -> Bound | None:
+        """The adapter of the worker that opens a gate, or None; problems in the profile are left to its own file."""
+        binding: Binding | None = getattr(self.profile.workers, work)
+        if binding is None:
+            if self.sound:
+                what = f"profile `{self.profile.name}` binds nothing to `workers.{work}`; the gate would stay shut"
+                accepted = tuple(registry.names(WORKER_PORTS[work]))
+                problems.append(file.problem("unbound-worker", f"{where}: {what}", loc, accepted=accepted))
+            return None
+        return self._bind(file, WORKER_PORTS[work], binding.uses, binding.with_, where, loc, loc, [])
+
     def check_profile(self, file: YamlFile, profile: ProfileSpec, problems: list[Problem]) -> None:
         """Bind everything that one profile file says by itself."""
         for kind, each in profile.stages.items():
@@ -64,6 +75,10 @@ class Binder:
         for role in sorted(profile.stores.model_fields_set):
             each, loc = getattr(profile.stores, role), ("stores", role)
             self._bind(file, STORE_PORTS[role], each.uses, each.with_, f"store `{role}`", loc, (*loc, "uses"), problems)
+        for work in sorted(profile.workers.model_fields_set):
+            if (each := getattr(profile.workers, work)) is not None:
+                port, loc = WORKER_PORTS[work], ("workers", work)
+                self._bind(file, port, each.uses, each.with_, f"worker `{work}`", loc, (*loc, "uses"), problems)
 
     def _bind(
         self,

@@ -14,6 +14,7 @@ from penstock.spec.load import PipelineFile
 from penstock.spec.pipeline import GateSpec, PipelineSpec, StageSpec
 from penstock.spec.problems import Problem, in_file_order, ticked
 from penstock.spec.source import YamlFile
+from penstock.stages.types import GATE_WORKERS
 
 MAX_KEPT_YAML = 64 << 10
 """The most characters of a file that its topology keeps, to be shown."""
@@ -64,15 +65,22 @@ def _planned(
     taken = None if source is None else steps[source].name
     spec = step.draft.spec
     if isinstance(spec, GateSpec):
+        if bound is None and spec.condition.ledger_field in GATE_WORKERS:
+            return None
         rule = GateRule(
             ledger_field=spec.condition.ledger_field,
             equals=spec.condition.equals,
             resume_stage=spec.resume_stage,
             timeout_seconds=spec.timeout_seconds,
         )
+        worker = bound or Bound("", {}, "")
         return PlannedStage(
             name=spec.name,
             type=spec.type,
+            uses=worker.uses,
+            settings=worker.settings,
+            code_version=worker.code_version,
+            fingerprint=worker.fingerprint,
             depends_on=depends_on,
             input=taken,
             gate=rule,
@@ -113,6 +121,10 @@ def _policy(file: YamlFile, step: Step, policies: Policies, problems: list[Probl
 
 def _bound(file: YamlFile, step: Step, binder: Binder, problems: list[Problem]) -> Bound | None:
     spec = step.draft.spec
+    if isinstance(spec, GateSpec):
+        work = GATE_WORKERS.get(spec.condition.ledger_field)
+        loc = (*step.loc, "condition", "ledger_field")
+        return binder.bind_worker(file, loc, work, step.where, problems) if work else None
     if not isinstance(spec, StageSpec) or step.type is None or step.draft.faulty & {"type", "uses", "with"}:
         return None
     return binder.bind_stage(file, step.loc, spec, step.where, problems)

@@ -44,7 +44,8 @@ class PlannedStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One stage, resolved. `input` names the stage whose output it takes (None: the document's request).
 
     `when` holds per-document conditions, field → accepted values; a document that meets none skips the stage.
-    A gate has `type` `Gate`, no adapter and a `gate` rule; `segment` counts the gates that stand before the stage.
+    A gate has `type` `Gate` and a `gate` rule; its adapter is that of the worker that opens it, where there is one.
+    `segment` counts the gates that stand before the stage.
     """
 
     name: str
@@ -64,9 +65,10 @@ class PlannedStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def signature(self) -> str:
         """A hash of what this stage itself adds to the work key."""
+        worked = (self.uses, self.code_version, self.fingerprint, _canonical(self.settings))
         if self.gate is not None:
-            return short_hash("Gate", self.gate.ledger_field, _canonical(self.gate.equals))
-        return short_hash(self.type, self.uses, self.code_version, self.fingerprint, _canonical(self.settings))
+            return short_hash("Gate", self.gate.ledger_field, _canonical(self.gate.equals), *worked)
+        return short_hash(self.type, *worked)
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -18,6 +18,10 @@ STORE_PORTS = {
 """The stores of a profile, and the port that the adapter of each must offer."""
 
 
+WORKER_PORTS = {"pdf": "PDFReader"}
+"""The workers behind gates, and the port that the adapter of each must offer."""
+
+
 class Binding(SpecModel):
     """An adapter, and its settings."""
 
@@ -38,6 +42,12 @@ class StoresSpec(SpecModel):
     vectors: Binding = _bound("faiss")
     graph: Binding = _bound("sqlite")
     events: Binding = _bound("jsonl")
+
+
+class WorkersSpec(SpecModel):
+    """What does the work that jobs wait for at a gate."""
+
+    pdf: Binding | None = Field(default=None, description="What reads PDFs (`penstock worker pdf`).")
 
 
 Address = Annotated[
@@ -79,6 +89,7 @@ class ProfileSpec(SpecModel):
     )
     stages: dict[str, Binding] = Field(default={}, description="The adapter of each stage type.")
     stores: StoresSpec = StoresSpec()
+    workers: WorkersSpec = WorkersSpec()
     ledger: LedgerSpec = LedgerSpec()
     batch: BatchSpec = BatchSpec()
     events: EventsSpec = EventsSpec()

@@ -56,3 +56,6 @@ KG = StageType("KGStage", ports.KGStage, (FACTS,), GRAPHED, "kg_failed", "writes
 
 GATE_GIVES = {"pdf_ir_ready": DOCUMENT}
 """What a gate on a ledger field provides once it is open: the worker that sets the field has written it."""
+
+GATE_WORKERS = {"pdf_ir_ready": "pdf"}
+"""The worker that sets a ledger field, as profiles name it; what it works with is part of the gate's work key."""

@@ -30,6 +30,7 @@ _SUITES = (
     "lexical_index",
     "pack_store",
     "parse_stage",
+    "pdf_reader",
     "raw_store",
     "source",
     "validate_stage",
@@ -49,6 +50,7 @@ from penstock.testing.kg_stage import KGStageContract as KGStageContract
 from penstock.testing.lexical_index import LexicalIndexContract as LexicalIndexContract
 from penstock.testing.pack_store import PackStoreContract as PackStoreContract
 from penstock.testing.parse_stage import ParseStageContract as ParseStageContract
+from penstock.testing.pdf_reader import PDFReaderContract as PDFReaderContract
 from penstock.testing.raw_store import RawStoreContract as RawStoreContract
 from penstock.testing.source import SourceContract as SourceContract
 from penstock.testing.validate_stage import ValidateStageContract as ValidateStageContract
@@ -65,6 +67,7 @@ __all__ = [
     "IngestStageContract",
     "KGStageContract",
     "LexicalIndexContract",
+    "PDFReaderContract",
     "PackStoreContract",
     "ParseStageContract",
     "RawStoreContract",

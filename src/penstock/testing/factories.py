@@ -148,3 +148,28 @@ def make_facts(**changes: Any) -> Facts:
 def make_resources(home: Path, config: Path | None = None, **stores: Any) -> Any:
     """Resources with a state folder, a config folder and the stores that are given by name (`lexical`, `graph`, …)."""
     return SimpleNamespace(home=home, config=config or home / "config", **stores)
+
+
+def make_pdf(*pages: str) -> bytes:
+    """A PDF with one line of text on each page, in ASCII without parentheses (PDF 1.7, ISO 32000-1, 7.3 to 7.8)."""
+    kids = " ".join(f"{4 + 2 * place} 0 R" for place in range(len(pages)))
+    objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Count {len(pages)}/Kids[{kids}]>>",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+    ]
+    for place, line in enumerate(pages):
+        shown = f"BT/F1 12 Tf 72 700 Td({line})Tj ET"
+        page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents {5 + 2 * place} 0 R"
+        objects += [
+            f"{page}/Resources<</Font<</F1 3 0 R>>>>>>",
+            f"<</Length {len(shown)}>>stream\n{shown}\nendstream",
+        ]
+    body, offsets = "%PDF-1.7\n", []
+    for number, each in enumerate(objects, 1):
+        offsets.append(len(body))
+        body += f"{number} 0 obj\n{each}\nendobj\n"
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    size = len(objects) + 1
+    table = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer<</Size {size}/Root 1 0 R>>"
+    return f"{body}{table}\nstartxref\n{len(body)}\n%%EOF\n".encode("ascii")

@@ -106,3 +106,53 @@ def test_a_stage_type_that_is_not_usable_is_told(kind: str, message: str, config
 def test_a_stage_type_that_is_not_usable_is_not_in_the_way_of_advice(config: Path) -> None:
     (problem,) = load(config, "  - {name: kg, type: KGStage, depends_on: [parse]}\n").problems
     assert (problem.code, problem.accepted) == ("type-flow", ("ExtractStage",))
+
+
+GATED = """  - {name: download, type: DownloadStage, depends_on: [ingest]}
+  - name: gate
+    type: Gate
+    condition: {ledger_field: pdf_ir_ready, equals: true}
+    resume_stage: chunk
+    depends_on: [download]
+  - {name: chunk, type: ChunkStage, depends_on: [gate]}
+"""
+
+
+def rebound(config: Path, workers: str) -> None:
+    path = config / "profiles" / "local.yaml"
+    text = path.read_text()
+    assert "\nworkers:\n" in text
+    before, _, after = text.partition("\nworkers:\n")
+    path.write_text(f"{before}\n{workers}{after.partition(chr(10))[2]}")
+
+
+def test_what_opens_a_gate_is_part_of_its_work(config: Path) -> None:
+    before = load(config, GATED).topologies["mine"]
+    assert (before.stage("gate").uses, before.stage("gate").settings["max_pages"]) == ("embedded", 2_000)
+    rebound(config, "workers: {pdf: {uses: embedded, with: {device: cpu, max_pages: 7}}}\n")
+    after = load(config, GATED).topologies["mine"]
+    assert after.stage("gate").signature != before.stage("gate").signature
+    assert [after.stage(name).signature == before.stage(name).signature for name in ("download", "chunk")] == [True] * 2
+
+
+def test_a_gate_that_nothing_would_open_is_told(config: Path) -> None:
+    rebound(config, "")
+    (problem,) = load(config, GATED).problems
+    assert (problem.code, problem.message, problem.accepted) == (
+        "unbound-worker",
+        "stage `gate`: profile `tiny` binds nothing to `workers.pdf`; the gate would stay shut",
+        ("embedded",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("binding", "code", "message"),
+    [
+        ("uses: embeded", "unknown-adapter", "worker `pdf`: no adapter of `PDFReader` is named `embeded`"),
+        ("uses: embedded", "adapter-settings", "worker `pdf`, adapter `embedded`: `device` is missing"),
+    ],
+)
+def test_a_worker_is_checked_where_the_profile_binds_it(config: Path, binding: str, code: str, message: str) -> None:
+    rebound(config, f"workers: {{pdf: {{{binding}}}}}\n")
+    (problem,) = validate([config / "profiles" / "local.yaml"], config, "tiny").problems
+    assert (problem.code, problem.message) == (code, message)

@@ -1,1 +1,1 @@
-"""PDFs: the port of back ends (`layout.PDFReader`), and the embedded reader on the CPU (`reader.CPUReader`)."""
+"""PDFs: the embedded reader on the CPU (`reader.CPUReader`), as an adapter of `PDFReader` (`embedded`)."""

@@ -1,6 +1,6 @@
 """What a reader of PDFs gives, whichever it is: blocks in reading order, each with its places on the pages."""
 
-from typing import Literal, Protocol
+from typing import Literal
 
 from penstock.adapters.pdf.geometry import Box
 from penstock.records import Record
@@ -43,17 +43,6 @@ class Layout(Record, frozen=True, kw_only=True):
     title: str = ""
     unread: tuple[int, ...] = ()
     ocr: tuple[int, ...] = ()
-
-
-class PDFReader(Protocol):
-    """A back end that reads PDFs."""
-
-    def read(self, content: bytes, *, deadline: float | None = None) -> Layout:
-        """The layout of a PDF. `deadline` is a time of `time.monotonic()`.
-
-        Raises `RejectedError` where the file is at fault, and says how.
-        """
-        ...
 
 
 def as_place(page: int, box: Box, start: int = 0, end: int = 0) -> Place:

@@ -40,13 +40,16 @@ _JUNK_TITLE = re.compile(r"untitled|microsoft|\.(docx?|dvi|tex|pdf|indd|qxd|pptx
 
 
 class CPUReader:
-    """A `PDFReader` without models: text with its layout by PDFium, tables by their ruling lines and alignment."""
+    """Reads PDFs without models: text with its layout by PDFium, tables by their ruling lines and alignment."""
 
     def __init__(self, settings: PDFSettings) -> None:
         self._settings = settings
 
     def read(self, content: bytes, *, deadline: float | None = None) -> Layout:
-        """The layout of a PDF; see `PDFReader.read`."""
+        """The layout of a PDF. `deadline` is a time of `time.monotonic()`.
+
+        Raises `RejectedError` where the file is at fault, and says how.
+        """
         import pypdfium2.raw as raw  # type: ignore[import-untyped]  # it has no stubs
 
         texts: list[PageText] = []

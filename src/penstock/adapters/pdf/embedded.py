@@ -1,0 +1,38 @@
+"""The embedded reader as the PDF worker's back end."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from penstock.adapters.device import NO_GPU_STATUS, Device
+from penstock.adapters.parse import BUILDER_VERSION, pdf
+from penstock.adapters.pdf.settings import PDFSettings
+from penstock.errors import UnavailableError
+from penstock.ports import Resources
+from penstock.records import Document, RawPayload, StageContext
+
+
+class EmbeddedSettings(PDFSettings):
+    """Those of the reader, and `device`, which has no default: that PDFs are read on the CPU is said, never assumed."""
+
+    device: Device
+
+
+class EmbeddedReader:
+    """Reads PDFs on the CPU, in the process that asks for it; see `penstock.adapters.pdf.reader`."""
+
+    settings_type: ClassVar[type[BaseModel]] = EmbeddedSettings
+    version: ClassVar[str] = f"builder={BUILDER_VERSION} pdf={pdf.VERSION}"
+
+    def __init__(self, settings: EmbeddedSettings, resources: Resources) -> None:
+        self._settings = settings
+
+    def read(self, ctx: StageContext, payload: RawPayload) -> Document:
+        """The document in a PDF; see `penstock.ports.PDFReader`."""
+        if self._settings.device != "cpu":
+            raise UnavailableError(
+                "embedded reader: no_gpu: it works on the CPU alone",
+                status=NO_GPU_STATUS,
+                hint="say `device: cpu` in the profile's `workers.pdf`, or bind a reader that has a GPU",
+            )
+        return pdf.parse(payload, self._settings, ctx.deadline)
