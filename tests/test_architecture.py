@@ -13,7 +13,7 @@ from penstock import registry
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "src" / "penstock").rglob("*.py"))
 HEAVY = {"alembic", "dagster", "docutils", "faiss", "haystack", "httpx", "lxml", "numpy", "onnx", "onnxruntime"}
-HEAVY |= {"ahocorasick_rs", "markdown_it", "selectolax", "sqlalchemy", "tantivy", "tokenizers"}
+HEAVY |= {"ahocorasick_rs", "markdown_it", "obstore", "selectolax", "sqlalchemy", "tantivy", "tokenizers"}
 SHAPELESS = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
 
 

@@ -36,7 +36,8 @@ class TestStoredIngest(IngestStageContract):
 class TestStoredDownload(DownloadStageContract):
     @pytest.fixture
     def adapter(self, tmp_path: Path) -> Any:
-        return build("DownloadStage", "stored", make_resources(tmp_path))
+        objects = build("ObjectStore", "folder", make_resources(tmp_path))
+        return build("DownloadStage", "stored", make_resources(tmp_path, objects=objects))
 
 
 class TestFileSource(SourceContract):

@@ -18,6 +18,7 @@ import pytest
 from penstock.adapters.stores.faiss import FaissIndex
 from penstock.adapters.stores.graph import SQLiteGraph
 from penstock.adapters.stores.jsonl import JsonLinesSink
+from penstock.adapters.stores.objects import FolderObjectStore
 from penstock.adapters.stores.packs import FolderPackStore
 from penstock.adapters.stores.raw import FolderRawStore
 from penstock.adapters.stores.tantivy import TantivyIndex
@@ -37,6 +38,7 @@ class Home:
 STORES: dict[str, Any] = {
     "raw": FolderRawStore,
     "packs": FolderPackStore,
+    "objects": FolderObjectStore,
     "lexical": TantivyIndex,
     "vectors": FaissIndex,
     "graph": SQLiteGraph,
@@ -56,6 +58,8 @@ def write(kind: str, store: Any, number: int) -> None:
             store.put_many("acme", contents(number))
         case "packs":
             store.write(build, contents(number)[0])
+        case "objects":
+            store.put(f"tenants/acme/pdfs/{build}.pdf", contents(number)[0])
         case "lexical":
             store.write("acme", {build: chunks(number)})
         case "vectors":
@@ -75,6 +79,9 @@ def row_counts(kind: str, store: Any) -> dict[int, int]:
             numbers = [int(content[:5]) for content in stored.values()]
         case "packs":
             numbers = [int(store.read(name, [(0, 10_000)])[0][:5]) for name in store.names() for _ in range(ROWS)]
+        case "objects":
+            names = list(store.names("tenants/acme/pdfs"))
+            numbers = [int(store.get(name)[:5]) for name in names for _ in range(ROWS)]
         case "graph":
             builds = [build for build, _ in store.scan("acme")]
             numbers = [int(build[6:]) for build in builds for _ in store.facts("acme", build).entities]
@@ -93,7 +100,7 @@ def chunks(number: int) -> list[Chunk]:
     return make_chunks(ROWS, document_id=f"doc-{number}")
 
 
-KINDS = ["raw", "packs", "lexical", "vectors", "graph", "events"]
+KINDS = ["raw", "packs", "objects", "lexical", "vectors", "graph", "events"]
 
 
 def start(kind: str, home: Path, first: int, count: int) -> "subprocess.Popen[str]":

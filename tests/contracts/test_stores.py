@@ -9,6 +9,7 @@ import pytest
 from penstock.adapters.stores.faiss import FaissIndex
 from penstock.adapters.stores.graph import SQLiteGraph
 from penstock.adapters.stores.jsonl import JsonLinesSink
+from penstock.adapters.stores.objects import FolderObjectStore
 from penstock.adapters.stores.packs import FolderPackStore
 from penstock.adapters.stores.raw import FolderRawStore
 from penstock.adapters.stores.tantivy import TantivyIndex
@@ -16,6 +17,7 @@ from penstock.testing import (
     EventSinkContract,
     GraphStoreContract,
     LexicalIndexContract,
+    ObjectStoreContract,
     PackStoreContract,
     RawStoreContract,
     VectorIndexContract,
@@ -42,6 +44,12 @@ class TestFolderPackStore(PackStoreContract):
     @pytest.fixture
     def reopen(self, home: Home) -> Callable[[], FolderPackStore]:
         return lambda: FolderPackStore(FolderPackStore.settings_type(), home)
+
+
+class TestFolderObjectStore(ObjectStoreContract):
+    @pytest.fixture
+    def reopen(self, home: Home) -> Callable[[], FolderObjectStore]:
+        return lambda: FolderObjectStore(FolderObjectStore.settings_type(), home)
 
 
 class TestTantivyIndex(LexicalIndexContract):

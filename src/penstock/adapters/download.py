@@ -1,16 +1,13 @@
 """Stores the PDF of a document."""
 
-import re
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from penstock.adapters.stores.durable import write_atomically
 from penstock.errors import RejectedError
+from penstock.object_keys import pdf_key
 from penstock.ports import Resources
-from penstock.records import Document, PDFFile, RawPayload, StageContext, content_name, short_hash
-
-_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+from penstock.records import Document, PDFFile, RawPayload, StageContext, content_name
 
 
 class DownloadSettings(BaseModel):
@@ -26,7 +23,7 @@ class StoredDownload:
     version: ClassVar[str] = "1"
 
     def __init__(self, settings: DownloadSettings, resources: Resources) -> None:
-        self._objects = resources.home / "objects"
+        self._objects = resources.objects
 
     def execute(self, ctx: StageContext, document: Document | list[RawPayload]) -> PDFFile:
         """The stored PDF; raises `RejectedError` where the document was not ingested as one."""
@@ -40,10 +37,8 @@ class StoredDownload:
                 f"payloads: {kinds}; one PDF would be right (fetching from an address is not available yet)"
             )
         payload = document[0]
-        if not _TENANT.fullmatch(ctx.tenant_id):
-            raise RejectedError(f"tenant `{ctx.tenant_id}`: letters, digits, `_`, `-` and `.` within would be right")
-        path = f"tenants/{ctx.tenant_id}/pdfs/{safe_name(payload.document_id)}.pdf"
-        write_atomically(self._objects / path, (payload.content,), "pdf")
+        path = pdf_key(ctx.tenant_id, payload.document_id)
+        self._objects.put(path, payload.content)
         return PDFFile(
             document_id=payload.document_id,
             path=path,
@@ -51,9 +46,3 @@ class StoredDownload:
             size=len(payload.content),
             origin=payload.locator,
         )
-
-
-def safe_name(document_id: str) -> str:
-    """A file name for a document id: legible, and no two ids share one."""
-    legible = re.sub(r"[^A-Za-z0-9._-]+", "-", document_id)[:80].strip("-.")
-    return f"{legible}-{short_hash(document_id)[:12]}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock import registry
-from penstock.ports import EventSink, GraphStore, LexicalIndex, PackStore, RawStore, VectorIndex
+from penstock.ports import EventSink, GraphStore, LexicalIndex, ObjectStore, PackStore, RawStore, VectorIndex
 from penstock.spec.profile import STORE_PORTS, ProfileSpec
 
 
@@ -25,6 +25,11 @@ class ProfileResources:
     @cached_property
     def packs(self) -> PackStore:
         found: PackStore = self._store("artifacts")
+        return found
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        found: ObjectStore = self._store("objects")
         return found
 
     @cached_property

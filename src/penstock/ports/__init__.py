@@ -21,6 +21,7 @@ from penstock.ports.stores import EventSink as EventSink
 from penstock.ports.stores import GraphStore as GraphStore
 from penstock.ports.stores import LexicalIndex as LexicalIndex
 from penstock.ports.stores import Mendable as Mendable
+from penstock.ports.stores import ObjectStore as ObjectStore
 from penstock.ports.stores import PackStore as PackStore
 from penstock.ports.stores import RawStore as RawStore
 from penstock.ports.stores import Resources as Resources

@@ -77,6 +77,42 @@ class PackStore(Protocol):
         ...
 
 
+class ObjectStore(Protocol):
+    """Files that stages and workers hand on, by key (`penstock.object_keys`): `tenants/<tenant>/pdfs/<name>.pdf`.
+
+    A key names one file; a new one replaces it, and readers see the one or the other, whole. Keys are segments of
+    letters, digits, `_`, `-` and `.`, parted by `/`; any other is a `ValueError`.
+    """
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Store bytes, or those of a local file, durably; a large file is never held in memory."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """All of the bytes. Raises `KeyError` when absent."""
+        ...
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The bytes in blocks, for files too large to hold. Raises `KeyError` when absent."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """The size in bytes, or None when absent."""
+        ...
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove objects; absent ones are passed over."""
+        ...
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The keys below a folder (`tenants/<tenant>/pdfs`), sorted."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what writers that died have left unfinished."""
+        ...
+
+
 class LexicalIndex(Protocol):
     """BM25 over chunks, by tenant. Rows belong to a build; queries say which builds count.
 
@@ -169,6 +205,8 @@ class Resources(Protocol):
     def raw(self) -> RawStore: ...
     @property
     def packs(self) -> PackStore: ...
+    @property
+    def objects(self) -> ObjectStore: ...
     @property
     def lexical(self) -> LexicalIndex: ...
     @property

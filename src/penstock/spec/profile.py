@@ -10,6 +10,7 @@ from penstock.spec.secrets import EnvRef
 STORE_PORTS = {
     "raw": "RawStore",
     "artifacts": "PackStore",
+    "objects": "ObjectStore",
     "lexical": "LexicalIndex",
     "vectors": "VectorIndex",
     "graph": "GraphStore",
@@ -38,6 +39,7 @@ class StoresSpec(SpecModel):
 
     raw: Binding = _bound("folder")
     artifacts: Binding = _bound("folder")
+    objects: Binding = _bound("folder")
     lexical: Binding = _bound("tantivy")
     vectors: Binding = _bound("faiss")
     graph: Binding = _bound("sqlite")

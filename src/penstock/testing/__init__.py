@@ -28,6 +28,7 @@ _SUITES = (
     "ingest_stage",
     "kg_stage",
     "lexical_index",
+    "object_store",
     "pack_store",
     "parse_stage",
     "pdf_reader",
@@ -48,6 +49,7 @@ from penstock.testing.index_stage import IndexStageContract as IndexStageContrac
 from penstock.testing.ingest_stage import IngestStageContract as IngestStageContract
 from penstock.testing.kg_stage import KGStageContract as KGStageContract
 from penstock.testing.lexical_index import LexicalIndexContract as LexicalIndexContract
+from penstock.testing.object_store import ObjectStoreContract as ObjectStoreContract
 from penstock.testing.pack_store import PackStoreContract as PackStoreContract
 from penstock.testing.parse_stage import ParseStageContract as ParseStageContract
 from penstock.testing.pdf_reader import PDFReaderContract as PDFReaderContract
@@ -67,6 +69,7 @@ __all__ = [
     "IngestStageContract",
     "KGStageContract",
     "LexicalIndexContract",
+    "ObjectStoreContract",
     "PDFReaderContract",
     "PackStoreContract",
     "ParseStageContract",
