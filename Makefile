@@ -11,6 +11,7 @@ DATA     ?= ../shared/data
 ACCEPTANCE ?= ../shared/acceptance
 
 export PYTHON
+unexport PYTHONDONTWRITEBYTECODE # where it is set, each process compiles all that it imports anew: twice the time
 bin      := $(VENV)/bin
 ready    := $(VENV)/.ready
 penstock := $(bin)/penstock

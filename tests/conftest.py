@@ -1,6 +1,7 @@
 """What tests of several areas share."""
 
 import os
+import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 for _name in [name for name in os.environ if name.startswith(("PENSTOCK_", "DAGSTER_"))]:
     del os.environ[_name]  # a developer's own home, config or profile is none of the tests' business
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts compiles all that it imports
+sys.dont_write_bytecode = False
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 
