@@ -20,7 +20,7 @@ class StoredIngest:
     """Reads bytes that are in the raw store already; their kind is told from name and content, unless the user did."""
 
     settings_type: ClassVar[type[BaseModel]] = StoredSettings
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     kinds: ClassVar[tuple[str, ...]] = tuple(KINDS)
     """What `--source` may say."""
 

@@ -2,15 +2,18 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Any
 
 import msgspec
 
 from penstock.adapters.encoding import decode
+from penstock.adapters.json_kinds import json_kind
 from penstock.errors import RejectedError
 
 KINDS = (
     "clinicaltrials",
+    "core",
+    "crossref",
+    "europepmc",
     "html",
     "jats",
     "json",
@@ -20,9 +23,12 @@ KINDS = (
     "package",
     "pdf",
     "pubmed",
+    "pubtator",
     "record",
     "rst",
+    "semanticscholar",
     "text",
+    "unpaywall",
 )
 """The kinds that documents may have, and the values of `--source`."""
 
@@ -80,26 +86,6 @@ _BEFORE_ROOT = re.compile(
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
 
 
-class _Study(msgspec.Struct):
-    identificationModule: dict[str, Any] = {}  # noqa: N815  # the record's own name
-
-
-class _Shape(msgspec.Struct):
-    """The keys by which records are told apart; all others are skipped unread."""
-
-    id: Any = None
-    protocolSection: _Study | None = None  # noqa: N815  # the record's own name
-    display_name: Any = None
-    openfda: Any = None
-    results: msgspec.Raw = msgspec.Raw()
-    name: Any = None
-    version: Any = None
-    requires_dist: Any = msgspec.UNSET
-
-
-_SHAPE = msgspec.json.Decoder(_Shape)
-
-
 def kind_of(name: str, content: bytes) -> str:
     """The kind of the bytes found under `name` (a path or another locator).
 
@@ -124,27 +110,6 @@ def kind_of(name: str, content: bytes) -> str:
         reason = exc.message.removeprefix("content: ").partition(";")[0]
         raise refused(f"what is {reason}" if reason.startswith("not ") else reason) from exc
     return _BY_SUFFIX.get(suffix) or _kind_of_text(text, content, suffix)
-
-
-def json_kind(content: bytes) -> str:
-    """The kind of a JSON record that is known by its keys, else empty."""
-    try:
-        shape = _SHAPE.decode(content.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    if shape.protocolSection is not None and shape.protocolSection.identificationModule:
-        return "clinicaltrials"
-    if isinstance(shape.id, str) and shape.id.startswith("https://openalex.org/W"):
-        return "openalex"
-    if (
-        isinstance(shape.openfda, dict)
-        or b'"openfda"' in bytes(shape.results)
-        or b'"application_number"' in bytes(shape.results)
-    ):
-        return "openfda"
-    if isinstance(shape.name, str) and isinstance(shape.version, str) and shape.requires_dist is not msgspec.UNSET:
-        return "package"
-    return ""
 
 
 def refused(seen: str) -> RejectedError:

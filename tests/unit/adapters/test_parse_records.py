@@ -293,7 +293,7 @@ def test_a_label_has_a_section_for_each_part(parser: AutoParser) -> None:
             "`protocolSection.identificationModule.nctId`: no NCT number; a study of the API v2 would be right",
         ),
         ("package", b"{}", "`name`: missing; the metadata of a distribution would be right"),
-        ("openalex", b"{}", "`id`: missing; an OpenAlex work would be right"),
+        ("openalex", b"{}", "content: an answer without a record; at least one record would be right"),
         ("openfda", b'{"results": []}', "`results`: empty; at least one label would be right"),
     ],
 )

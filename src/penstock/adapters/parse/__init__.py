@@ -1,8 +1,7 @@
 """Bytes to the intermediate representation: one module for each format, chosen by the kind of the payload."""
 
 from collections.abc import Callable, Mapping
-from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +18,7 @@ from penstock.adapters.parse import (
     pubmed,
     record,
     rst,
+    scholarly,
     text,
 )
 from penstock.adapters.pdf.settings import PDFSettings
@@ -26,7 +26,16 @@ from penstock.errors import RejectedError
 from penstock.ports import Resources
 from penstock.records import Document, RawPayload, StageContext
 
-MODULES: Mapping[str, ModuleType] = {
+
+class Format(Protocol):
+    """What reads one format: a module, or an object like one. `VERSION` is raised when the document changes."""
+
+    VERSION: str
+
+    def parse(self, payload: RawPayload) -> Document: ...
+
+
+MODULES: Mapping[str, Format] = {
     "clinicaltrials": clinicaltrials,
     "html": html,
     "jats": jats,
@@ -40,8 +49,9 @@ MODULES: Mapping[str, ModuleType] = {
     "record": record,
     "rst": rst,
     "text": text,
+    **{name: scholarly.Reader(name) for name in scholarly.INDEXES},
 }
-"""The module that reads each kind."""
+"""What reads each kind."""
 
 BUILDER_VERSION = "1"
 
@@ -90,5 +100,4 @@ def _parser(kind: str) -> Callable[[RawPayload], Document]:
     if kind not in MODULES:
         known = ", ".join(f"`{each}`" for each in MODULES)
         raise RejectedError(f"no parser takes `{kind}`; there are parsers for {known}")
-    parse: Callable[[RawPayload], Document] = MODULES[kind].parse
-    return parse
+    return MODULES[kind].parse

@@ -10,9 +10,10 @@ from penstock.adapters.parse.builder import DocumentBuilder
 from penstock.errors import RejectedError
 from penstock.records import Document, Json, RawPayload
 
-VERSION = "1"
+VERSION = "2"
 MAX_DEPTH = 64
 MAX_SIMPLE_CHARACTERS = 1_000
+_ERROR_KEYS = frozenset({"api-key", "code", "count", "error", "limit", "message", "status"})
 _TITLE_KEYS = ("title", "name", "display_name", "displayName", "label", "subject", "headline")
 
 
@@ -21,6 +22,10 @@ def parse(payload: RawPayload) -> Document:
     value = read_json(payload.content)
     builder = DocumentBuilder(payload, format_name="json", version=VERSION)
     record = value if isinstance(value, dict) else {}
+    if isinstance(record.get("error"), str) and record.keys() <= _ERROR_KEYS:
+        raise RejectedError(
+            f"content: an error that a service answered ({record['error'][:200]}); a record would be right"
+        )
     title = next((record[key] for key in _TITLE_KEYS if isinstance(record.get(key), str)), "")
     if record:
         builder.add(

@@ -1,97 +1,106 @@
-"""An OpenAlex work (https://docs.openalex.org/api-entities/works/work-object)."""
+"""OpenAlex: works, and the authors, sources, institutions, topics, publishers and funders around them.
 
-import re
+Source: <https://docs.openalex.org/api-entities/works/work-object>.
+"""
+
 from typing import Any
 
-from penstock.adapters.parse.builder import DocumentBuilder
-from penstock.adapters.parse.json import read_object, simple_values
+from penstock.adapters.parse.answers import records_in
+from penstock.adapters.parse.mapping import SectionOf, Shape, Taken, mapped
+from penstock.adapters.parse.readings import bare, doi, inverted, licence, number, person, truth
 from penstock.errors import RejectedError
-from penstock.records import Document, Json, RawPayload
+from penstock.records import Document, RawPayload
 
-VERSION = "1"
-MAX_WORDS = 200_000
-"""Positions beyond this are not those of an abstract."""
+VERSION = "2"
+
+_WORK = Shape(
+    titles=("display_name", "title", Taken("id", bare), Taken("doi", doi)),
+    sections=(SectionOf("Abstract", (Taken("abstract_inverted_index", inverted),), "abstract"),),
+    metadata={
+        "doi": (Taken("doi", doi),),
+        "year": (Taken("publication_year", number),),
+        "date": ("publication_date",),
+        "type": ("type",),
+        "language": ("language",),
+        "journal": ("primary_location.source.display_name",),
+        "publisher": ("primary_location.source.host_organization_name",),
+        "oa_status": ("open_access.oa_status",),
+        "licence": (Taken("primary_location.license", licence), Taken("best_oa_location.license", licence)),
+        "pdf": ("best_oa_location.pdf_url", "primary_location.pdf_url", "open_access.oa_url"),
+        "is_retracted": (Taken("is_retracted", truth),),
+        "cited_by": (Taken("cited_by_count", number),),
+    },
+    fields={
+        "openalex": Taken("id", bare),
+        "doi": Taken("doi", doi),
+        "pmid": Taken("ids.pmid", bare),
+        "pmcid": "ids.pmcid",
+        "journal": "primary_location.source.display_name",
+        "authors": Taken("authorships[].author", person),
+        "orcids": Taken("authorships[].author.orcid", bare),
+        "institutions": "authorships[].institutions[].display_name",
+        "affiliations": "authorships[].raw_affiliation_strings[]",
+        "concepts": "concepts[].display_name",
+        "topics": "topics[].display_name",
+        "keywords": "keywords[].display_name",
+        "mesh": "mesh[].descriptor_name",
+        "goals": "sustainable_development_goals[].display_name",
+        "funders": "grants[].funder_display_name",
+        "awards": "grants[].award_id",
+        "references": Taken("referenced_works[]", bare),
+    },
+    language="language",
+)
+_ENTITY = Shape(
+    titles=("display_name", Taken("id", bare)),
+    sections=(
+        SectionOf("Description", ("description",)),
+        SectionOf(
+            "Other names",
+            ("alternate_titles[]", "abbreviated_title", "display_name_alternatives[]", "display_name_acronyms[]"),
+            between="; ",
+        ),
+        SectionOf("Description in other languages", ("international.description.*",), between="\n"),
+        SectionOf("Name in other languages", ("international.display_name.*",), between="; "),
+        SectionOf("Keywords", ("keywords[]",), between="; "),
+        SectionOf("Publisher", ("host_organization_name", "publisher", "parent_publisher.display_name")),
+        SectionOf("Topics", ("x_concepts[].display_name", "topics[].display_name"), between="; "),
+        SectionOf("Broader", ("ancestors[].display_name",), between="; "),
+        SectionOf("Related", ("related_concepts[].display_name",), between="; "),
+    ),
+    metadata={
+        "type": ("type",),
+        "country": ("country_code", "country_codes"),
+        "works": (Taken("works_count", number),),
+        "cited_by": (Taken("cited_by_count", number),),
+        "home_page": ("homepage_url",),
+    },
+    fields={
+        "openalex": Taken("id", bare),
+        "issn": "issn[]",
+        "ror": Taken("ids.ror", bare),
+        "wikidata": "ids.wikidata",
+        "doi": Taken("ids.doi", doi),
+        "concepts": "x_concepts[].display_name",
+        "other_names": "alternate_titles[]",
+        "publisher": "host_organization_name",
+    },
+)
 
 
 def parse(payload: RawPayload) -> Document:
-    """A document from one work: its title and its abstract, put together again from the inverted index."""
-    work = read_object(payload.content)
-    identifier = _bare(work.get("id"))
-    titles = (work.get("display_name"), work.get("title"))
-    title = next((each for each in titles if isinstance(each, str)), "")
-    if not (identifier or title):
+    """A document from one work or other entity, or from an answer with `results`."""
+    records = records_in(payload.content, marks=frozenset({"id", "doi", "display_name", "title", "open_access"}))
+    if not any(_is_named(each) for each in records):
         raise RejectedError("`id`: missing; an OpenAlex work would be right")
-    builder = DocumentBuilder(payload, format_name="openalex", version=VERSION)
-    abstract = abstract_of(work.get("abstract_inverted_index"))
-    if abstract:
-        builder.heading("Abstract", kind="abstract")
-        builder.add(abstract)
-    language = work.get("language")
-    return builder.build(
-        title,
-        metadata=_metadata(work),
-        fields=_fields(work),
-        language=language if isinstance(language, str) else "",
-        fallback=identifier,
-    )
+    shape = _WORK if all(_is_work(each) for each in records) else _ENTITY
+    return mapped(payload, records, shape, name="openalex", version=VERSION)
 
 
-def abstract_of(index: Any) -> str:
-    """The text that an inverted index (word → positions) stands for."""
-    if not isinstance(index, dict):
-        return ""
-    places = [
-        (position, word)
-        for word, positions in index.items()
-        if isinstance(positions, list)
-        for position in positions[:MAX_WORDS]
-        if isinstance(position, int)
-    ]
-    return " ".join(word for _, word in sorted(places))
+def _is_named(record: dict[str, Any]) -> bool:
+    return any(isinstance(record.get(key), str) and record[key] for key in ("id", "doi", "display_name", "title"))
 
 
-def _metadata(work: dict[str, Any]) -> dict[str, Json]:
-    known = {
-        "doi": _bare(work.get("doi")),
-        "year": work.get("publication_year"),
-        "type": work.get("type"),
-        "language": work.get("language"),
-        "journal": _journal(work),
-    }
-    return simple_values(known)
-
-
-def _fields(work: dict[str, Any]) -> dict[str, Json]:
-    found: dict[str, Json] = {
-        "openalex": _bare(work.get("id")),
-        "doi": _bare(work.get("doi")),
-        "journal": _journal(work),
-        "authors": _names(work, "authorships", "author"),
-        "concepts": _names(work, "concepts"),
-        "topics": _names(work, "topics"),
-        "references": [_bare(each) for each in _list(work, "referenced_works") if isinstance(each, str)],
-    }
-    return {key: value for key, value in found.items() if value not in ("", [])}
-
-
-def _names(work: dict[str, Any], key: str, inner: str = "") -> list[str]:
-    entries = [each.get(inner) if inner else each for each in _list(work, key) if isinstance(each, dict)]
-    names = [each.get("display_name") for each in entries if isinstance(each, dict)]
-    return [each for each in names if isinstance(each, str) and each]
-
-
-def _list(work: dict[str, Any], key: str) -> list[Any]:
-    found = work.get(key)
-    return found if isinstance(found, list) else []
-
-
-def _journal(work: dict[str, Any]) -> str:
-    location = work.get("primary_location")
-    source = location.get("source") if isinstance(location, dict) else None
-    found = source.get("display_name") if isinstance(source, dict) else None
-    return found if isinstance(found, str) else ""
-
-
-def _bare(address: Any) -> str:
-    """`https://doi.org/10.7717/peerj.4375` → `10.7717/peerj.4375`."""
-    return re.sub(r"^https://(?:doi|openalex)\.org/", "", address) if isinstance(address, str) else ""
+def _is_work(record: dict[str, Any]) -> bool:
+    identifier = bare(record.get("id")) or "W"
+    return identifier.startswith("W")
