@@ -1,1 +1,2 @@
-"""From a plan to Dagster: jobs, ops, sensors. Dagster is imported here and in `penstock.definitions`, nowhere else."""
+"""From a plan to Dagster: jobs, ops, sensors. Dagster is imported here, in
+`penstock.definitions` and in `penstock.component`, nowhere else."""
