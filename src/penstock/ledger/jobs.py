@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exists, or_, select, true, update
 
 from penstock.errors import IllegalTransitionError
 from penstock.ledger.clock import now
 from penstock.ledger.database import slices
 from penstock.ledger.job_rows import FAILED, JOB_COLUMNS, Job, JobRows, job_of
+from penstock.ledger.pdf_requests import RequestState, reopen, unread, withdrawal
 from penstock.ledger.status import LIVE, JobStatus, is_failure, sources_of
 from penstock.ledger.tables import dead_letters, documents, jobs
 
@@ -132,7 +133,7 @@ class Jobs(JobRows):
             cx.execute(update(jobs).where(mine).values(current_stage=stage, **fields))
 
     def fail(self, cx: Connection, failures: Sequence[Failure]) -> None:
-        """End jobs in their failure state. The caller holds them; a gate's timeout ends jobs that wait.
+        """End jobs in their failure state. The caller holds them, or what they wait for at a gate cannot be had.
 
         Raises `IllegalTransitionError` for a state that is no failure.
         """
@@ -152,6 +153,7 @@ class Jobs(JobRows):
                     error_recovery=each.recovery,
                 )
             )
+            cx.execute(withdrawal(and_(jobs.c.job == each.job, FAILED), RequestState.WITHDRAWN))
 
     def complete(self, cx: Connection, done: Sequence[Job]) -> None:
         """End jobs well, with the builds that they leave; older ones of the document in the pipeline are superseded."""
@@ -197,11 +199,14 @@ class Jobs(JobRows):
             waiting, jobs.c.topology == topology, jobs.c.current_stage == gate, jobs.c[field] == equals
         )
         ids = list(cx.execute(query.order_by(jobs.c.waiting_since).limit(limit)).scalars())
-        return self._queue(cx, ids, waiting)
+        return self.pass_gate(cx, ids)
 
     def pass_gate(self, cx: Connection, ids: Sequence[str]) -> list[str]:
         """Queue waiting jobs whatever their gate's condition says; returns those that were waiting."""
-        return self._queue(cx, ids, jobs.c.status == JobStatus.WAITING)
+        passed = self._queue(cx, ids, jobs.c.status == JobStatus.WAITING)
+        for part in slices(passed):
+            cx.execute(withdrawal(jobs.c.job.in_(part), RequestState.WITHDRAWN))
+        return passed
 
     def release(self, cx: Connection, worker: str) -> None:
         """Give back what a worker holds, so that another goes on with it."""
@@ -215,14 +220,21 @@ class Jobs(JobRows):
     def requeue_failed(self, cx: Connection, ids: Sequence[str]) -> list[str]:
         """Queue failed jobs again, from where they stopped; the error stays until they are done.
 
-        Returns those that are queued; one that has been replaced by a newer one is superseded instead.
+        Those whose PDF could not be read wait at their gate again, and it is asked for again. Returns the jobs that go
+        on; one that has been replaced by a newer one is superseded instead.
         """
-        return self._queue(cx, ids, FAILED)
+        back = unread(cx, ids)
+        waiting = self._move(cx, back, FAILED, JobStatus.WAITING, waiting_since=now(), finished_at=None)
+        reopen(cx, waiting)
+        queued = self._queue(cx, [each for each in ids if each not in set(back)], FAILED)
+        moved = {*waiting, *queued}
+        return [each for each in ids if each in moved]
 
     def supersede(self, cx: Connection, tenant: str, document: str) -> None:
         """Take a document's jobs out of the way, whatever holds them: their lease no longer counts."""
         mine = and_(jobs.c.tenant == tenant, jobs.c.document == document)
         cx.execute(update(jobs).where(mine, or_(jobs.c.status.in_(LIVE), FAILED)).values(**_SUPERSEDED))
+        cx.execute(_dropped(mine))
 
     def _supersede_older(self, cx: Connection, rows: Sequence[Mapping[str, Any]], live: Sequence[str]) -> None:
         """Supersede what is older than each row and failed or in one of these states, and close its dead letters."""
@@ -237,6 +249,7 @@ class Jobs(JobRows):
             cx.execute(close.values(resolved_at=now(), resolution="superseded"), older)
             gone = and_(_OF_DOCUMENT, or_(*(jobs.c.status == status for status in live), FAILED))
             cx.execute(update(jobs).where(gone).values(**_SUPERSEDED), older)
+            cx.execute(_dropped(_OF_DOCUMENT), older)
 
     def _queue(self, cx: Connection, ids: Sequence[str], legal: ColumnElement[bool]) -> list[str]:
         return self._move(cx, ids, legal, JobStatus.QUEUED, waiting_since=None, finished_at=None)
@@ -249,9 +262,15 @@ class Jobs(JobRows):
         for part in slices(ids):
             mine = and_(jobs.c.job.in_(part), legal)
             cx.execute(update(jobs).where(mine, _OUTDATED).values(**_SUPERSEDED))
+            cx.execute(_dropped(jobs.c.job.in_(part)))
             change = update(jobs).where(mine).values(status=status, lease_owner=None, batch=None, **fields)
             moved.update(cx.execute(change.returning(jobs.c.job)).scalars())
         return [each for each in ids if each in moved]
+
+
+def _dropped(theirs: ColumnElement[bool]) -> Update:
+    """Ends the open requests of those jobs that are superseded."""
+    return withdrawal(and_(theirs, jobs.c.status == JobStatus.SUPERSEDED), RequestState.SUPERSEDED)
 
 
 def _json(value: Any) -> str:

@@ -17,6 +17,7 @@ from penstock.ledger.documents import Documents
 from penstock.ledger.health import LEDGER, check_is_ledger
 from penstock.ledger.jobs import Jobs
 from penstock.ledger.outbox import Outbox
+from penstock.ledger.pdf_requests import PDFRequests
 from penstock.ledger.stage_runs import StageRuns
 from penstock.ledger.status import LIVE
 from penstock.ledger.tables import jobs, topologies
@@ -37,6 +38,7 @@ class Ledger:
         self.outbox = Outbox(database)
         self.batches = Batches(database)
         self.breakers = Breakers(database)
+        self.pdf_requests = PDFRequests(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None) -> "Ledger":

@@ -2,7 +2,8 @@
 
 queued → running → completed
                  → waiting (at a gate) → queued
-                 → <a failure>          → queued (retried)
+                 → <a failure>          → queued (retried), waiting (at a gate, whose PDF could not be read)
+        waiting  → <a failure>          (what it waits for cannot be had)
 anything but completed → superseded (the document changed, or was deleted)
 """
 
@@ -37,6 +38,7 @@ FAILURES = (
     "extract_failed",
     "kg_failed",
     "gate_timeout",
+    "quarantined",
     "rejected",
     "stage_failed",
 )
@@ -45,7 +47,7 @@ FAILURES = (
 _LEADS_TO: dict[str, frozenset[str]] = {
     JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.SUPERSEDED}),
     JobStatus.RUNNING: frozenset({JobStatus.QUEUED, JobStatus.WAITING, JobStatus.COMPLETED, JobStatus.SUPERSEDED}),
-    JobStatus.WAITING: frozenset({JobStatus.QUEUED, JobStatus.SUPERSEDED, "gate_timeout"}),
+    JobStatus.WAITING: frozenset({JobStatus.QUEUED, JobStatus.SUPERSEDED}),
     JobStatus.COMPLETED: frozenset(),
     JobStatus.SUPERSEDED: frozenset(),
 }
@@ -59,8 +61,8 @@ def is_failure(status: str) -> bool:
 def leads_to(before: str, after: str) -> bool:
     """Whether a job that is `before` may become `after`."""
     if is_failure(before):
-        return after in (JobStatus.QUEUED, JobStatus.SUPERSEDED)
-    return after in _LEADS_TO[before] or (before == JobStatus.RUNNING and is_failure(after))
+        return after in (JobStatus.QUEUED, JobStatus.WAITING, JobStatus.SUPERSEDED)
+    return after in _LEADS_TO[before] or (before in (JobStatus.RUNNING, JobStatus.WAITING) and is_failure(after))
 
 
 def sources_of(after: str) -> tuple[str, ...]:

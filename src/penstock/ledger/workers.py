@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database
 from penstock.ledger.jobs import Jobs
+from penstock.ledger.pdf_requests import PDFRequests
 from penstock.ledger.presence import Presence, is_beating, is_let_go, lock_file
-from penstock.ledger.tables import jobs, workers
+from penstock.ledger.tables import jobs, pdf_requests, workers
 from penstock.records import new_id
 
 
@@ -52,6 +53,7 @@ class Worker:
         try:
             with self._database.begin() as cx:
                 self._jobs.release(cx, self.id)
+                PDFRequests(self._database).requeue_of(cx, [self.id])
                 cx.execute(delete(workers).where(workers.c.worker == self.id))
         except BaseException as exc:
             self._presence.__exit__(type(exc))
@@ -82,30 +84,34 @@ class Worker:
 
 
 def recover(database: Database, home: Path) -> int:
-    """Queue the jobs of dead workers again; returns how many. Harmless however often and by how many it is called."""
-    jobs = Jobs(database)
+    """Queue the jobs and requests of dead workers again; returns how many jobs.
+
+    Harmless however often and by how many it is called.
+    """
+    jobs, requests = Jobs(database), PDFRequests(database)
     with database.read() as cx:
-        if not _dead(cx, jobs, home):
+        if not _dead(cx, jobs, requests, home):
             return 0
     with database.begin() as cx:
-        dead = _dead(cx, jobs, home)
+        dead = _dead(cx, jobs, requests, home)
         count = jobs.requeue_of(cx, dead)
+        requests.requeue_of(cx, dead)
         cx.execute(delete(workers).where(workers.c.worker.in_(dead)))
     return count
 
 
 def known_workers(cx: Connection) -> set[str]:
     """The workers that are not known to be dead. One that is not among them holds no job, and will hold none of old."""
-    holding = select(jobs.c.lease_owner).where(jobs.c.lease_owner.is_not(None))
-    return set(cx.execute(union(select(workers.c.worker), holding)).scalars())
+    holding = [select(each.c.lease_owner).where(each.c.lease_owner.is_not(None)) for each in (jobs, pdf_requests)]
+    return set(cx.execute(union(select(workers.c.worker), *holding)).scalars())
 
 
-def _dead(cx: Connection, jobs: Jobs, home: Path) -> list[str]:
-    """Workers whose lease has run out, whose process on this machine is gone, or that are known by their jobs only."""
+def _dead(cx: Connection, jobs: Jobs, requests: PDFRequests, home: Path) -> list[str]:
+    """Workers whose lease has run out, whose process on this machine is gone, or known by what they hold alone."""
     leases = cx.execute(select(workers.c.worker, workers.c.host, workers.c.lease_expires_at > now())).all()
     here = socket.gethostname()
     alive = {worker for worker, host, counts in leases if _is_alive(home, worker, counts, is_here=host == here)}
-    known = {row[0] for row in leases} | set(jobs.owners(cx))
+    known = {row[0] for row in leases} | set(jobs.owners(cx)) | set(requests.owners(cx))
     return sorted(known - alive)
 
 

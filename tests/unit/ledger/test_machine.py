@@ -281,7 +281,6 @@ def test_the_ledger_behaves_as_its_model(ledger: Ledger) -> None:
         ("queued", "completed"),
         ("queued", "parse_failed"),
         ("waiting", "running"),
-        ("waiting", "parse_failed"),
         ("completed", "queued"),
         ("completed", "superseded"),
         ("superseded", "queued"),

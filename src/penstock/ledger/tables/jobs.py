@@ -1,7 +1,4 @@
-"""The ledger's tables. Times are seconds since 1970 by the database's clock; ids are never empty and never too long.
-
-A change here is a new revision in `migrations/versions`: a test compares the two, on SQLite and on PostgreSQL.
-"""
+"""Jobs, what each stage did for them, who works on them, and those that were set aside."""
 
 from sqlalchemy import (
     BigInteger,
@@ -11,83 +8,16 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
     Text,
     false,
-    text,
 )
 
 from penstock.ledger.clock import now
 from penstock.ledger.columns import SERIAL, Message, sized, where
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-topologies = Table(
-    "topologies",
-    metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("pipeline", String(64), nullable=False),
-    Column("version", String(64), nullable=False),
-    Column("content", Text, nullable=False),
-    Column("created_at", Float, nullable=False, default=now()),
-)
-
-documents = Table(
-    "documents",
-    metadata,
-    Column("tenant", String(64), nullable=False),
-    Column("document", String(512), nullable=False),
-    Column("source", String(64), nullable=False),
-    Column("generation", Integer, nullable=False, default=0),
-    Column("active_generation", Integer, nullable=False, default=0),
-    Column("active_job", String(40)),
-    Column("active_hash", String(64)),
-    Column("index_build", String(64)),
-    Column("graph_build", String(64)),
-    Column("deleted_at", Float),
-    Column("created_at", Float, nullable=False, default=now()),
-    Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
-    PrimaryKeyConstraint("tenant", "document"),
-    sized("tenant", 64),
-    sized("document", 512),
-)
-Index("ix_documents_index_build", documents.c.index_build)
-Index("ix_documents_graph_build", documents.c.graph_build)
-
-versions = Table(
-    "versions",
-    metadata,
-    Column("tenant", String(64), nullable=False),
-    Column("document", String(512), nullable=False),
-    Column("content_hash", String(64), nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("created_at", Float, nullable=False, default=now()),
-    PrimaryKeyConstraint("tenant", "document", "content_hash"),
-    sized("content_hash", 64),
-)
-Index("ix_versions_tenant_content_hash", versions.c.tenant, versions.c.content_hash)
-
-origins = Table(
-    "origins",
-    metadata,
-    Column("tenant", String(64), nullable=False),
-    Column("origin", String(1024), nullable=False),
-    Column("document", String(512), nullable=False),
-    PrimaryKeyConstraint("tenant", "origin", "document"),
-    sized("origin", 1024),
-)
-Index("ix_origins_tenant_document", origins.c.tenant, origins.c.document)
+from penstock.ledger.tables.metadata import metadata
 
 workers = Table(
     "workers",
@@ -179,48 +109,6 @@ stage_runs = Table(
     sized("work_key", 64),
 )
 
-artifacts = Table(
-    "artifacts",
-    metadata,
-    Column("work_key", String(64), primary_key=True),
-    Column("pack", String(64), nullable=False),
-    Column("start", BigInteger, nullable=False),
-    Column("length", BigInteger, nullable=False),
-    Column("checksum", String(32), nullable=False),
-    Column("build", String(64)),
-    Column("created_at", Float, nullable=False, default=now()),
-    sized("work_key", 64),
-    sized("pack", 64),
-    sized("build", 64),
-)
-Index("ix_artifacts_pack", artifacts.c.pack)
-
-builds = Table(
-    "builds",
-    metadata,
-    Column("build", String(64), primary_key=True),
-    Column("tenant", String(64), nullable=False),
-    Column("document", String(512), nullable=False),
-    Column("store", String(20), nullable=False),
-    Column("job", String(40), nullable=False),
-    Column("work_key", String(64), nullable=False),
-    Column("doomed", Boolean, nullable=False, default=False, server_default=false()),
-    Column("created_at", Float, nullable=False, default=now()),
-    sized("build", 64),
-)
-Index("ix_builds_tenant_document", builds.c.tenant, builds.c.document)
-Index("ix_builds_job", builds.c.job)
-Index("ix_builds_doomed", builds.c.doomed, sqlite_where=text("doomed = 1"), postgresql_where=text("doomed"))
-
-sweeps = Table(
-    "sweeps",
-    metadata,
-    Column("tenant", String(64), nullable=False),
-    Column("document", String(512), nullable=False),
-    Column("created_at", Float, nullable=False, default=now()),
-    PrimaryKeyConstraint("tenant", "document"),
-)
-
 batches = Table(
     "batches",
     metadata,
@@ -260,36 +148,3 @@ dead_letters = Table(
 )
 Index("ix_dead_letters_job", dead_letters.c.job)
 Index("ix_dead_letters_open", dead_letters.c.created_at, **where(dead_letters.c.resolved_at.is_(None)))
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("sequence", SERIAL, primary_key=True, autoincrement=True),
-    Column("facts", LargeBinary, nullable=False),
-    Column("count", Integer, nullable=False),
-    Column("created_at", Float, nullable=False, default=now()),
-    Column("relayed_at", Float),
-    sqlite_autoincrement=True,
-)
-Index("ix_outbox_pending", outbox.c.sequence, **where(outbox.c.relayed_at.is_(None)))
-
-breakers = Table(
-    "breakers",
-    metadata,
-    Column("breaker", String(255), primary_key=True),
-    Column("failures", Integer, nullable=False),
-    Column("reset_seconds", Float, nullable=False),
-    Column("opened_at", Float),
-    Column("trial_at", Float),
-    Column("hold_seconds", Float, nullable=False, default=0.0),
-    sized("breaker", 255),
-)
-
-rate_budgets = Table(
-    "rate_budgets",
-    metadata,
-    Column("budget", String(255), primary_key=True),
-    Column("next_at", Float, nullable=False),
-    Column("updated_at", Float, nullable=False),
-    sized("budget", 255),
-)
