@@ -94,7 +94,7 @@ def test_a_ledger_of_the_first_revision_is_brought_forward_with_all_that_is_in_i
     old.close()
     new = Ledger.open(home, url)
     with new.begin() as cx:
-        assert rows(cx) == before | dict.fromkeys(NEWER, [])
+        assert rows(cx) == before | {name: [] for name in NEWER}
         assert before.keys() & NEWER == set()
         migrate.downgrade(cx, "0001")
         assert rows(cx) == before
