@@ -62,7 +62,7 @@ def sections(document: Document) -> list[tuple[str, str]]:
     return [(" / ".join(each.path), document.text[each.start : each.end]) for each in document.sections]
 
 
-def test_an_article_is_read_in_order_without_its_references(parser: AutoParser) -> None:
+def test_an_article_is_read_in_order(parser: AutoParser) -> None:
     document = read(parser, "jats", ARTICLE)
     assert (document.title, document.language) == ("Interplay of BRCA1 and RHAMM", "en")
     assert sections(document) == [
@@ -70,6 +70,8 @@ def test_an_article_is_read_in_order_without_its_references(parser: AutoParser) 
         ("1 Results", "First [1] and x.\n\nFigure 1 A map. Of it.\n\nAfter the figure."),
         ("1 Results / Deeper", "- one\n- two\n\nTable 1 Counts\nA | B\n1 | 2 3\n\nNote."),
         ("Acknowledgments", "Thanks."),
+        ("References", "Doe\n\nx\n\nOld book"),
+        ("Keywords", "cancer"),
     ]
     assert document.text.startswith("We tested H2O.\n\nLoose words.\n\nFirst")
     (table,) = document.tables
@@ -77,7 +79,7 @@ def test_an_article_is_read_in_order_without_its_references(parser: AutoParser) 
     assert document.text[table.start : table.end] == "Table 1 Counts\nA | B\n1 | 2 3"
     start = document.text.index("Figure 1")
     assert document.figures == (Figure(start=start, end=start + 22, caption="Figure 1 A map. Of it."),)
-    assert [each.kind for each in document.sections] == ["abstract", "text", "text", "text"]
+    assert [each.kind for each in document.sections] == ["abstract", "text", "text", "text", "references", "text"]
 
 
 def test_an_article_tells_what_it_is_and_what_it_cites(parser: AutoParser) -> None:
@@ -89,19 +91,22 @@ def test_an_article_tells_what_it_is_and_what_it_cites(parser: AutoParser) -> No
         "pmid": "123",
         "journal": "PLoS Biology",
         "year": 2011,
+        "date": "2011",
         "article_type": "research-article",
         "references": 3,
     }
     assert document.fields == {
         "doi": "10.1371/a",
         "pmid": "123",
+        "ids": ["10.1371/a", "123"],
         "journal": "PLoS Biology",
         "authors": ["C. A. Maxwell"],
+        "dates": ["epub 2011"],
         "keywords": ["cancer"],
         "subjects": ["Genetics"],
         "references": ["10.1/b", "10.1/c"],
     }
-    assert (document.provenance.adapter, document.provenance.adapter_version) == ("auto/jats", "1")
+    assert (document.provenance.adapter, document.provenance.adapter_version) == ("auto/jats", "2")
     assert document.provenance.parsed_at == ""
 
 
@@ -121,7 +126,7 @@ def test_a_citation_has_the_parts_of_its_abstract(parser: AutoParser) -> None:
     document = read(parser, "pubmed", citation)
     assert (document.title, sections(document)) == (
         "Improved survival.",
-        [("Background", "Mutations."), ("Abstract", "Rest.")],
+        [("Background", "Mutations."), ("Abstract", "Rest."), ("Medical subject headings", "Melanoma")],
     )
     assert document.fields == {
         "pmid": "22663011",

@@ -4,7 +4,7 @@ A path is written `authorships[].author.display_name`: keys apart by dots, `[]` 
 every key of an object. What is not there, or of another type than it should be, gives nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -83,7 +83,7 @@ def mapped(payload: RawPayload, records: list[dict[str, Any]], shape: Shape, *, 
     return builder.build(
         titles[0] if alone else "",
         metadata=metadata_of(records[0], shape) if alone else {"records": len(records)},
-        fields=found[0] if alone else _merged(found),
+        fields=found[0] if alone else merged(found),
         language=_language(records[0], shape) if alone else "",
         fallback=next(filter(None, titles), ""),
     )
@@ -147,7 +147,8 @@ def _at(value: Any, path: str) -> Iterator[Any]:
                 yield from _at(element, rest)
 
 
-def _merged(found: list[dict[str, Json]]) -> dict[str, Json]:
+def merged(found: Iterable[dict[str, Json]]) -> dict[str, Json]:
+    """The fields of several records: each a list of what all of them hold, every value once."""
     together: dict[str, Json] = {}
     for fields in found:
         for name, value in fields.items():

@@ -6,9 +6,6 @@ from typing import Any
 
 from penstock.errors import RejectedError
 
-SILENT = frozenset({"tex-math", "graphic", "inline-graphic", "object-id", "media", "institution-id", "annotation"})
-"""Elements whose words are not for reading."""
-
 
 def read_xml(content: bytes) -> Any:
     """The root element (lxml). Raises `RejectedError` with line and column where `content` is not well-formed, and for
@@ -38,14 +35,14 @@ def read_xml(content: bytes) -> Any:
 
 
 def name(element: Any) -> str:
-    """The tag without its namespace; empty for entities, the only nodes without a tag that the parser leaves."""
+    """The tag without its namespace, in small letters; empty for entities, which are nodes without a tag."""
     tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
 
 
-def inner_text(element: Any, silent: frozenset[str] = SILENT) -> str:
+def inner_text(element: Any) -> str:
     """All words within, in one line: white space in XML is layout."""
-    return " ".join("".join(_pieces(element, silent)).split())
+    return " ".join("".join(_pieces(element)).split())
 
 
 def text_of(element: Any, path: str) -> str:
@@ -59,16 +56,13 @@ def texts_of(element: Any, path: str) -> list[str]:
     return [text for text in map(inner_text, element.iterfind(path)) if text]
 
 
-def _pieces(element: Any, silent: frozenset[str]) -> Iterator[str]:
+def _pieces(element: Any) -> Iterator[str]:
     yield element.text or ""
     for child in element:
-        tag = name(child)
-        if not tag:
+        if name(child):
+            yield from _pieces(child)
+        else:
             yield entity_text(child)
-        elif tag == "break":
-            yield " "
-        elif tag not in silent:
-            yield from _pieces(child, silent)
         yield child.tail or ""
 
 
