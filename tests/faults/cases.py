@@ -197,7 +197,9 @@ class Stage:
         return plan
 
     def _start(self, name: str, arguments: tuple[str, ...], plan: Path | None = None) -> Process:
-        return fork(self.place, name, command(arguments), self._environment(), plan)
+        return fork(
+            self.place, name, command(arguments), self._environment(), plan, with_hosts=self._isolation == "process"
+        )
 
     def _look(self) -> Manifest:
         target = self.place / "manifest.json"

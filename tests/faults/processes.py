@@ -15,7 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import seam
+from tests.faults import hosts, seam
+
+from penstock import registry
+from penstock.spec.profile import STORE_PORTS
 
 PROJECT = Path(__file__).parents[2]
 LIMIT_SECONDS = 90.0
@@ -23,20 +26,38 @@ LIMIT_SECONDS = 90.0
 
 _STEP_SECONDS = 0.004
 _WARM = (
+    "ahocorasick_rs",
+    "alembic.command",
     "dagster",
+    "dagster._core.storage.legacy_storage",
+    "dagster._core.storage.noop_compute_log_manager",
+    "dagster._core.storage.schedules",
+    "dagster._daemon.controller",
+    "defusedxml.ElementTree",
     "faiss",
-    "haystack",
+    "haystack.components.preprocessors.document_splitter",
+    "markdown_it",
     "numpy",
+    "rich.progress",
+    "sqlalchemy.dialects.mysql",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite",
     "tantivy",
+    "upath.implementations.local",
     "penstock.adapters.chunk.segments",
     "penstock.adapters.stores.faiss",
     "penstock.audit",
     "penstock.cli.app",
+    "penstock.cli.progress",
     "penstock.compiler.launch",
+    "penstock.compiler.storage",
+    "penstock.execution.host",
     "penstock.execution.removal",
+    "penstock.execution.result",
     "penstock.execution.submit",
+    "penstock.execution.tenants",
+    "penstock.plan.load",
+    "penstock.resilience.breaker",
 )
 
 
@@ -49,6 +70,24 @@ def warm() -> None:
     os.environ |= {"DAGSTER_DISABLE_TELEMETRY": "yes", "HAYSTACK_TELEMETRY_ENABLED": "False"}
     for each in _WARM:
         importlib.import_module(each)
+    for port in ("Source", *registry.stage_type_names(), *STORE_PORTS.values()):
+        for name in registry.names(port):
+            registry.adapter(port, name)
+    _keep_revisions()
+
+
+def _keep_revisions() -> None:
+    """Alembic reads all files of Dagster's revisions whenever it is asked which is the newest: once will do."""
+    from alembic.script import ScriptDirectory
+    from dagster._core.storage.event_log.sqlite import sqlite_event_log
+    from dagster._core.storage.sql import get_alembic_config
+
+    scripts = ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
+    assert scripts.get_heads()
+    read = ScriptDirectory.from_config
+    ScriptDirectory.from_config = lambda config: (  # type: ignore[method-assign]
+        scripts if config.get_main_option("script_location", "").startswith("dagster:") else read(config)
+    )
 
 
 @dataclass
@@ -105,9 +144,15 @@ class Process:
 
 
 def fork(
-    folder: Path, name: str, work: Callable[[], object], environment: Mapping[str, str], plan: Path | None = None
+    folder: Path,
+    name: str,
+    work: Callable[[], object],
+    environment: Mapping[str, str],
+    plan: Path | None = None,
+    *,
+    with_hosts: bool = False,
 ) -> Process:
-    """Do `work` in a child whose output goes to `folder/<name>.out` and `.err`."""
+    """Do `work` in a child whose output goes to `folder/<name>.out` and `.err`; stage hosts are forked as well."""
     pid = os.fork()
     if pid:
         with contextlib.suppress(PermissionError, ProcessLookupError):
@@ -122,6 +167,8 @@ def fork(
         if plan is not None:
             os.environ |= {seam.PLAN: str(plan), "PYTHONPATH": _python_path()}
             seam.install(str(plan), "run")
+        if with_hosts:
+            hosts.install(plan)
         code = _code_of(work)
     except BaseException:  # noqa: BLE001 - the child must never return into the parent's code
         traceback.print_exc()

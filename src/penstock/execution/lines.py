@@ -130,12 +130,7 @@ class ProcessLine:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "penstock.execution.host", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=2,  # stdout is the command's: what an adapter prints must not stand in its JSON
-            )
+            self._process = start_host(theirs)
         ours.setblocking(False)
         self._socket = ours
         self._selector = selectors.DefaultSelector()
@@ -201,6 +196,16 @@ class ProcessLine:
             how = {-9: "it was killed (SIGKILL), as when the machine is out of memory", -11: "it crashed (SIGSEGV)"}
             return f"the stage host died: {how.get(code, f'signal {-code}')}"
         return f"the stage host died: it ended with exit code {code}"
+
+
+def start_host(line: socket.socket) -> "subprocess.Popen[bytes]":
+    """A stage host at the other end of `line`."""
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "penstock.execution.host", str(line.fileno())],
+        pass_fds=[line.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=2,  # stdout is the command's: what an adapter prints must not stand in its JSON
+    )
 
 
 def framed(message: Message) -> bytes:
