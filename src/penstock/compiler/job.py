@@ -5,6 +5,7 @@ shared by stage type and aliased: Dagster wants their names unique in a code loc
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -171,7 +172,8 @@ def _job_tags(topology: Topology, segment: int) -> dict[str, str]:
 def _description(topology: Topology, segment: int) -> str:
     where = f" (segment {segment + 1} of {topology.segments})" if topology.segments > 1 else ""
     text = f"{topology.description}{where}\n\nVersion {topology.version}, digest `{topology.digest}`."
-    return f"{text}\n\n```yaml\n{topology.yaml.rstrip()}\n```" if topology.yaml else text
+    declared = re.sub(r"\A(?:#.*\n|\s*\n)+", "", topology.yaml).rstrip()  # what stands above is for editors and authors
+    return f"{text}\n\n```yaml\n{declared}\n```" if declared else text
 
 
 def _stage_table(topology: Topology, segment: int) -> str:
