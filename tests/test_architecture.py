@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "src" / "penstock").rglob("*.py"))
 HEAVY = {"alembic", "dagster", "docutils", "faiss", "haystack", "httpx", "lxml", "numpy", "onnx", "onnxruntime"}
 HEAVY |= {"ahocorasick_rs", "markdown_it", "obstore", "selectolax", "sqlalchemy", "tantivy", "tokenizers"}
+HEAVY |= {"confluent_kafka"}
 SHAPELESS = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
 
 

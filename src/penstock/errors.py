@@ -11,7 +11,7 @@
     │   ├── PermanentError                will not succeed                    → dead letter
     │   │   └── QuotaError                the endpoint's budget is used up
     │   ├── RejectedError                 the document itself is at fault     → dead letter
-    │   └── UnavailableError              GPU, breaker or endpoint            → dead letter, tried on the next run
+    │   └── UnavailableError          3   GPU, breaker or endpoint            → dead letter, tried on the next run
     └── LedgerError                   1   the ledger refused a write
         ├── IllegalTransitionError        the status does not lead there
         └── LostLeaseError                another worker has taken the job over
@@ -148,6 +148,7 @@ class RejectedError(StageError):
 class UnavailableError(StageError):
     """Something outside the document is not there: a GPU, an endpoint, a breaker that is open."""
 
+    exit_code = 3
     recovery = "unavailable"
 
 

@@ -9,7 +9,6 @@ import msgspec
 from penstock.audit.compare import faults_of_ledger, look
 from penstock.audit.findings import Difference, Fault, Findings
 from penstock.events.facts import decode
-from penstock.events.relay import relay
 from penstock.execution.leftovers import collect
 from penstock.execution.repair import Name, keep_unknown_raw, queue_again, restore_raw
 from penstock.execution.sweep import remove_builds, sweep
@@ -135,7 +134,7 @@ class _Work:
         if not self.dry_run:
             sweep(self.workspace)
             collect(self.workspace, always=True)
-            self._relay()
+            self.workspace.send_events()
 
     def report(self) -> Repair:
         """What was mended, and what stands as it stood: with a dry run, what there is to mend."""
@@ -239,9 +238,6 @@ class _Work:
 
     def _note(self, found: Iterable[Difference], how: str) -> None:
         self.done.update(dict.fromkeys(found, how))
-
-    def _relay(self) -> None:
-        relay(self.workspace.ledger, self.workspace.resources.events, self.workspace.profile.events.type_prefix)
 
     def _advise_source(self, lost: Difference, tenant: str, document: str) -> None:
         with self.workspace.ledger.read() as cx:

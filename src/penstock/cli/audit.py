@@ -29,7 +29,6 @@ def audit(json: Json = False) -> None:
     """
     from penstock.audit import audit as compare
     from penstock.audit import faults_of_ledger
-    from penstock.events.relay import relay
 
     with closing(settings.workspace()) as workspace:
         if faults_of_ledger(workspace):
@@ -39,7 +38,7 @@ def audit(json: Json = False) -> None:
         elif not os.access(settings.home, os.W_OK):
             console.note(f"`{settings.home}` cannot be written: events that are owed are not sent first")
         else:
-            relay(workspace.existing_ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+            workspace.send_events()
         report = compare(workspace)
     if json:
         console.write_json(report)

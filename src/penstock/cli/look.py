@@ -154,15 +154,20 @@ def events(
     workspace = settings.workspace()
     if workspace.existing_ledger is None:
         return
-    from penstock.events.relay import relay
+    from penstock.events.relay import relay, told
 
-    relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
-    for event in workspace.resources.events.read():
-        if document and event["subject"] != document:
-            continue
-        if type_ and not (event["type"].startswith(type_[:-1]) if type_.endswith("*") else event["type"] == type_):
-            continue
-        console.write(jsonlib.dumps(event, ensure_ascii=False))
+    prefix = workspace.profile.events.type_prefix
+    relay(workspace.ledger, workspace.resources.events, prefix)
+    for event in told(workspace.ledger, workspace.resources.events, prefix):
+        if _wanted(event, document, type_):
+            console.write(jsonlib.dumps(event, ensure_ascii=False))
+
+
+def _wanted(event: dict[str, Any], document: str, kind: str) -> bool:
+    name = str(event.get("type"))
+    if document and event.get("subject") != document:
+        return False
+    return not kind or (name.startswith(kind[:-1]) if kind.endswith("*") else name == kind)
 
 
 def _again(seconds: float) -> str:

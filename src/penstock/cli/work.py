@@ -92,14 +92,10 @@ def run(
     began = time.perf_counter()
     topology, workspace = _open(pipeline, tenant, source)
     from penstock.cli.progress import Display
-    from penstock.events.relay import relay
     from penstock.execution.removal import prune as prune_documents
     from penstock.execution.result import run_result
     from penstock.execution.submit import submit as submit_documents
     from penstock.execution.sweep import sweep
-
-    def send_events() -> None:
-        relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
 
     with Display(topology) as display:
         display.say(f"looking for documents in {', '.join(inputs)}")
@@ -119,13 +115,13 @@ def run(
 
                 def batch_ended(done: int, total: int) -> None:
                     display.batch(done, total)
-                    send_events()
+                    workspace.send_events()
 
                 report = launcher.run(submission.jobs, batch_ended)
                 runs, stages = report.runs, report.stages
         finally:
             sweep(workspace)
-            send_events()
+            workspace.send_events()
     result = run_result(workspace, topology, submission, stages)
     result |= {"runs": runs, "seconds": round(time.perf_counter() - began, 3)}
     result["documents"]["deleted"] = len(deleted)
@@ -200,7 +196,6 @@ def delete(
 
     Example: `penstock delete file:guides/old.md`
     """
-    from penstock.events.relay import relay
     from penstock.execution.removal import delete as delete_documents
     from penstock.execution.sweep import sweep
 
@@ -216,7 +211,7 @@ def delete(
             )
     deleted = delete_documents(workspace, tenant, documents)
     sweep(workspace)
-    relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+    workspace.send_events()
     if json:
         console.write_json({"deleted": deleted, "tenant": tenant})
     else:

@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from dagster import Field, InitResourceContext, ResourceDefinition
 
 from penstock.errors import LostLeaseError
-from penstock.events.relay import relay
 from penstock.execution.batch import BatchRun, claim_batch
 from penstock.execution.report import StageOutcome
 from penstock.execution.runner import run_stage
@@ -77,7 +76,7 @@ def session_resource(open_workspace: Callable[[], Workspace], topology: Topology
                 workspace.stages.prepare(batch.stages if batch else ())
                 yield Session(batch)
             sweep(workspace)
-            relay(ledger, workspace.resources.events, profile.events.type_prefix)
+            workspace.send_events()
 
     return ResourceDefinition(
         open_session,

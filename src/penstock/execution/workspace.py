@@ -1,6 +1,7 @@
 """A Penstock, opened: a home, a config folder and a profile, with the ledger and the stores that they name."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock import registry
-from penstock.errors import LedgerError, MissingDependencyError
+from penstock.errors import LedgerError, MissingDependencyError, UnavailableError
+from penstock.events.relay import relay
 from penstock.execution.lines import ProcessLine, ThreadLine
 from penstock.execution.messages import Open
 from penstock.execution.resources import ProfileResources
@@ -23,6 +25,8 @@ from penstock.plan.topology import PlannedStage, Policy, Topology
 from penstock.resilience.shared import SharedState
 from penstock.spec.profile import ProfileSpec
 
+_log = logging.getLogger("penstock.events")
+
 
 class Workspace:
     """Everything that work on one home needs. Nothing is created before it is needed."""
@@ -34,6 +38,7 @@ class Workspace:
         self.resources = ProfileResources(home, config, profile)
         self._adapters: dict[tuple[str, str, str], Any] = {}
         self._policies = LivePolicies(config / RESILIENCE)
+        self._owing = False
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -91,6 +96,19 @@ class Workspace:
         if content is None:
             raise LedgerError(f"the ledger keeps no pipeline version `{digest}`")
         return Topology.decode(content)
+
+    def send_events(self) -> int:
+        """Send what the outbox owes; returns how many events were sent.
+
+        For work that goes on where the sink is not there: then they stay owed, and a warning says so, once.
+        """
+        try:
+            return relay(self.ledger, self.resources.events, self.profile.events.type_prefix)
+        except UnavailableError as exc:
+            if not self._owing:
+                _log.warning("events stay owed, and go out once this is mended: %s", exc)
+            self._owing = True
+            return 0
 
     def close(self) -> None:
         if "stages" in self.__dict__:

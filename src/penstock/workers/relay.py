@@ -23,10 +23,11 @@ def run_relay(workspace: Workspace, *, drain: bool = False) -> int:
         drain: end when nothing is owed; raises what went wrong instead of trying again.
     """
     stop = stop_signal()
+    sink = workspace.resources.events
     sent = 0
     while True:
         try:
-            sent += relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+            sent += relay(workspace.ledger, sink, workspace.profile.events.type_prefix)
             sweep(workspace)
         except (PenstockError, OSError, SQLAlchemyError) as exc:
             if drain:
