@@ -1,4 +1,4 @@
-"""What an engineer sees in Dagster's UI, in a real browser: `make test-services` keeps the pictures in build/screenshots."""
+"""What an engineer sees in Dagster's UI, in a real browser. The pictures are kept in build/screenshots."""
 
 import os
 import re
@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
