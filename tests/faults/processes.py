@@ -5,6 +5,7 @@ Dagster take to start is saved. The process that forks has one thread, so that n
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -74,6 +75,8 @@ def warm() -> None:
         for name in registry.names(port):
             registry.adapter(port, name)
     _keep_revisions()
+    gc.collect()
+    gc.freeze()  # or the first collection of a child copies all pages that it shares with this process
 
 
 def _keep_revisions() -> None:
