@@ -1,6 +1,7 @@
 """How objects are named: `tenants/<tenant>/<what>/<name>`, and nothing else."""
 
 import re
+from pathlib import Path
 
 from penstock.records import short_hash
 
@@ -16,8 +17,17 @@ def pdf_folder(tenant: str) -> str:
 
 def pdf_key(tenant: str, document_id: str) -> str:
     """Where the object store holds a document's PDF. The name is legible, safe, and no two ids share one."""
-    legible = re.sub(r"[^A-Za-z0-9._-]+", "-", document_id)[:80].strip("-.")
-    return f"{pdf_folder(tenant)}/{legible}-{short_hash(document_id)[:12]}.pdf"
+    return f"{pdf_folder(tenant)}/{_safe(document_id)}.pdf"
+
+
+def fetched_key(tenant: str, document_id: str) -> str:
+    """Where it is noted from which answer of which server a document's PDF is."""
+    return f"tenants/{tenant}/fetched/{_safe(document_id)}.json"
+
+
+def scratch_stem(home: Path, tenant: str, document_id: str) -> Path:
+    """Where in the state folder a document's PDF is gathered: what the paths of its files begin with, before a `-`."""
+    return home / "downloads" / check_folder(pdf_folder(tenant)) / _safe(document_id)
 
 
 def check_key(key: str) -> str:
@@ -36,3 +46,8 @@ def check_folder(folder: str) -> str:
     if not _FOLDER.fullmatch(folder):
         raise ValueError(f"objects below `{folder[:80]}`: a key is `tenants/<tenant>/pdfs/<name>`")
     return folder
+
+
+def _safe(document_id: str) -> str:
+    legible = re.sub(r"[^A-Za-z0-9._-]+", "-", document_id)[:80].strip("-.")
+    return f"{legible}-{short_hash(document_id)[:12]}"

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 Json = Any
 """A value that JSON can hold. (msgspec does not resolve recursive aliases.)"""
@@ -136,13 +135,16 @@ class Document(Record, frozen=True, kw_only=True):
 
 
 class PDFFile(Record, frozen=True, kw_only=True):
-    """A stored PDF. `path` is its key in the object store."""
+    """A stored PDF. `path` is its key in the object store; `tried` tells of each address that was asked."""
 
     document_id: str
     path: str
     sha256: str
     size: int
     origin: str = ""
+    licence: str = ""
+    version: str = ""
+    tried: tuple[str, ...] = ()
 
 
 class Chunk(Record, frozen=True, kw_only=True):
@@ -287,13 +289,3 @@ def content_name(content: bytes) -> str:
 def new_id() -> str:
     """A new identifier: 128 bits, hex, rising with time so that rows written together lie together."""
     return f"{time.time_ns() >> 10:014x}{secrets.token_hex(9)}"
-
-
-def facts_digest(facts: Facts) -> str:
-    """A hash of entities and claims, whatever their order: equal where a graph holds what was written."""
-    entities = (replace(each, mentions=tuple(sorted(each.mentions, key=_encode))) for each in facts.entities)
-    return short_hash(*sorted(map(_encode, entities)), b"", *sorted(map(_encode, facts.claims)))
-
-
-def _encode(value: Any) -> bytes:
-    return msgspec.json.encode(value, order="sorted")

@@ -6,9 +6,10 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from penstock.errors import PermanentError, StageError
+from penstock.graph_digest import facts_digest
 from penstock.machine import os_error
 from penstock.ports import Resources
-from penstock.records import Facts, GraphWriteReceipt, StageContext, facts_digest
+from penstock.records import Facts, GraphWriteReceipt, StageContext
 
 
 class GraphWriterSettings(BaseModel):

@@ -15,6 +15,7 @@ class ProfileResources:
     def __init__(self, home: Path, config: Path, profile: ProfileSpec) -> None:
         self.home = home
         self.config = config
+        self.allowed_hosts = tuple(profile.network.allow)
         self._profile = profile
 
     @cached_property

@@ -195,12 +195,17 @@ class EventSink(Protocol):
 
 
 class Resources(Protocol):
-    """What an adapter may reach: the state folder, the config folder and the stores of the profile."""
+    """What an adapter may reach: the state folder, the config folder and the stores of the profile.
+
+    `allowed_hosts` are the hosts and networks to which addresses in documents may lead beside the public internet.
+    """
 
     @property
     def home(self) -> Path: ...
     @property
     def config(self) -> Path: ...
+    @property
+    def allowed_hosts(self) -> Sequence[str]: ...
     @property
     def raw(self) -> RawStore: ...
     @property

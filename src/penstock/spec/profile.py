@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
+from penstock.addresses import host_or_network
 from penstock.spec.model import Name, Settings, SpecModel
 from penstock.spec.secrets import EnvRef
 
@@ -73,6 +74,14 @@ class BatchSpec(SpecModel):
     megabytes: int = Field(default=64, ge=1, le=4_096, description="Megabytes of raw content.")
 
 
+class NetworkSpec(SpecModel):
+    """Where addresses that stand in documents may lead, beside the public internet."""
+
+    allow: list[Annotated[str, AfterValidator(host_or_network)]] = Field(
+        default=[], max_length=100, description="Hosts (`files.example`) and networks (`10.1.0.0/16`), on any port."
+    )
+
+
 class EventsSpec(SpecModel):
     """How events are named."""
 
@@ -95,6 +104,7 @@ class ProfileSpec(SpecModel):
     ledger: LedgerSpec = LedgerSpec()
     batch: BatchSpec = BatchSpec()
     events: EventsSpec = EventsSpec()
+    network: NetworkSpec = NetworkSpec()
     isolation: Literal["process", "inline"] = Field(
         default="process",
         description="Where adapters run: in a process of their own, which is killed when an attempt outlasts its "

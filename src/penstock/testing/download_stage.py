@@ -30,19 +30,21 @@ class DownloadStageContract:
     def test_the_file_is_told_by_its_hash_and_size(
         self, adapter: Any, payloads: list[RawPayload], content: bytes
     ) -> None:
-        found = adapter.execute(make_context(), payloads)
+        found = adapter.execute(make_context(doc_id=payloads[0].document_id), payloads)
         assert (found.sha256, found.size) == (content_name(content), len(content))
         assert found.document_id == payloads[0].document_id
 
     def test_it_is_stored_below_its_tenant(self, adapter: Any, payloads: list[RawPayload]) -> None:
-        context = make_context()
+        context = make_context(doc_id=payloads[0].document_id)
         assert adapter.execute(context, payloads).path.startswith(f"tenants/{context.tenant_id}/pdfs/")
 
     def test_the_same_file_twice_is_stored_once(self, adapter: Any, payloads: list[RawPayload]) -> None:
-        assert adapter.execute(make_context(), payloads) == adapter.execute(make_context(attempt=2), payloads)
+        assert adapter.execute(make_context(doc_id=payloads[0].document_id), payloads) == adapter.execute(
+            make_context(doc_id=payloads[0].document_id, attempt=2), payloads
+        )
 
     def test_the_output_comes_back_from_its_encoding(self, adapter: Any, payloads: list[RawPayload]) -> None:
-        check_encodes(adapter.execute(make_context(), payloads), PDFFile)
+        check_encodes(adapter.execute(make_context(doc_id=payloads[0].document_id), payloads), PDFFile)
 
     def test_what_names_no_pdf_is_rejected(self, adapter: Any) -> None:
         with pytest.raises(RejectedError):

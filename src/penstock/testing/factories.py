@@ -145,9 +145,10 @@ def make_facts(**changes: Any) -> Facts:
     return Facts(**values | changes)
 
 
-def make_resources(home: Path, config: Path | None = None, **stores: Any) -> Any:
-    """Resources with a state folder, a config folder and the stores that are given by name (`lexical`, `graph`, …)."""
-    return SimpleNamespace(home=home, config=config or home / "config", **stores)
+def make_resources(home: Path, config: Path | None = None, **others: Any) -> Any:
+    """Resources with a state folder, a config folder and what is given by name: stores (`lexical`), `allowed_hosts`."""
+    given = {"allowed_hosts": ()} | others
+    return SimpleNamespace(home=home, config=config or home / "config", **given)
 
 
 def make_pdf(*pages: str) -> bytes:

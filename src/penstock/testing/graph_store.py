@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from penstock.graph_digest import facts_digest
 from penstock.ports import GraphStore
-from penstock.records import Claim, Entity, Facts, Mention, facts_digest
+from penstock.records import Claim, Entity, Facts, Mention
 
 ASPIRIN = Entity(
     entity_id="drug:aspirin",

@@ -122,7 +122,7 @@ def test_a_number_that_the_registry_does_not_know_is_rejected(source: ClinicalTr
         (
             (200, {"Content-Encoding": "gzip"}, gzip.compress(b" " * 500_000)),
             PermanentError,
-            "ClinicalTrials.gov: a page of more than 5000 bytes",
+            "ClinicalTrials.gov: the answer is broken, or larger than is allowed",
         ),
         (
             (200, {}, b'{"studies": [], "nextPageToken": "x"}'),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.adapters.download import DownloadSettings, StoredDownload
+from penstock.adapters.download.stored import StoredDownload, StoredSettings
 from penstock.adapters.stores.objects import FolderObjectStore
 from penstock.adapters.stores.settings import NoSettings
 from penstock.errors import RejectedError
@@ -18,12 +18,12 @@ PDF = b"%PDF-1.7\n..."
 @pytest.fixture
 def download(tmp_path: Path) -> StoredDownload:
     objects = FolderObjectStore(NoSettings(), make_resources(tmp_path))
-    return StoredDownload(DownloadSettings(), make_resources(tmp_path, objects=objects))
+    return StoredDownload(StoredSettings(), make_resources(tmp_path, objects=objects))
 
 
 def test_a_pdf_is_stored_whole_and_alone(download: StoredDownload, tmp_path: Path) -> None:
     payload = make_payload(PDF, kind="pdf", document_id="file:a b/../c.pdf", locator="/in/c.pdf")
-    stored = download.execute(make_context(tenant_id="north"), [payload])
+    stored = download.execute(make_context(tenant_id="north", doc_id="file:a b/../c.pdf"), [payload])
     path = pdf_key("north", "file:a b/../c.pdf")
     assert stored == PDFFile(
         document_id="file:a b/../c.pdf", path=path, sha256=content_name(PDF), size=len(PDF), origin="/in/c.pdf"
@@ -55,9 +55,7 @@ def test_a_tenant_cannot_lead_out_of_its_folder(download: StoredDownload, tenant
 def test_what_is_no_pdf_is_rejected(download: StoredDownload) -> None:
     with pytest.raises(RejectedError) as caught:
         download.execute(make_context(), [make_payload()])
-    assert str(caught.value) == (
-        "payloads: `text`; one PDF would be right (fetching from an address is not available yet)"
-    )
+    assert str(caught.value) == "payloads: `text`; one PDF would be right"
     with pytest.raises(RejectedError) as caught:
         download.execute(make_context(), make_document())
-    assert str(caught.value) == ("document `file:paper.md`: no PDF; fetching one from an address is not available yet")
+    assert str(caught.value) == "payloads: none; one PDF would be right"

@@ -1,28 +1,19 @@
 """Embedding at an OpenAI-compatible endpoint (vLLM, TEI, Ollama, OpenAI), through Haystack."""
 
-import os
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from pydantic import Field, HttpUrl
 
 from penstock.adapters.embed.endpoint_errors import endpoint_error
 from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.adapters.haystack_setup import prepare_haystack
-from penstock.errors import MissingDependencyError, PermanentError, QuotaError, RejectedError, StageError
+from penstock.adapters.secret_name import SecretName
+from penstock.errors import PermanentError, QuotaError, RejectedError, StageError
 from penstock.ports import Resources
 from penstock.records import Chunk, EmbeddingBatch, StageContext
-
-
-class SecretName(BaseModel):
-    """The name of the environment variable that holds a secret."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-
 
 _BYTES_PER_NUMBER = 32
 """More than any endpoint writes a float in."""
@@ -172,10 +163,4 @@ def _address(url: HttpUrl) -> str:
 def _key(name: SecretName | None) -> str:
     if name is None:
         return "none"  # the client insists on one; servers without accounts ignore it
-    value = os.environ.get(name.env)
-    if not value:
-        raise MissingDependencyError(
-            f"adapter `openai`: the environment variable `{name.env}` of `api_key` is not set",
-            hint=f"export {name.env}=…",
-        )
-    return value
+    return name.value("openai", "api_key")

@@ -109,16 +109,12 @@ class ClinicalTrialsSource:
         import httpx
 
         self._wait()
-        content = bytearray()
         try:
             with client.stream("GET", f"{self._settings.base_url}/studies", params=parameters) as answer:
                 if answer.status_code != httpx.codes.OK:
                     wait, date = answer.headers.get("retry-after"), answer.headers.get("date")
                     raise http_error(_SERVICE, answer.status_code, retry_after=wait, date=date)
-                for piece in answer.iter_bytes():
-                    content += piece
-                    if len(content) > self._settings.max_bytes:
-                        raise PermanentError(f"{_SERVICE}: a page of more than {self._settings.max_bytes} bytes")
+                content = answer.read()
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise transport_error(_SERVICE, exc) or PermanentError(f"{_SERVICE}: {type(exc).__name__}") from exc
         try:

@@ -16,9 +16,10 @@ from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tenants import check_tenant
 from penstock.effects import effect
 from penstock.errors import UnavailableError
+from penstock.graph_digest import facts_digest
 from penstock.machine import sqlite_error, sqlite_uri
 from penstock.ports import Resources
-from penstock.records import Claim, Entity, Facts, Mention, facts_digest
+from penstock.records import Claim, Entity, Facts, Mention
 
 _BUSY_SECONDS = 30.0
 _TABLES = {"builds", "entities", "mentions", "relations"}

@@ -12,7 +12,8 @@ from penstock.adapters.stores.graph import SQLiteGraph
 from penstock.adapters.stores.settings import NoSettings
 from penstock.adapters.stores.tantivy import TantivyIndex, TantivySettings
 from penstock.errors import RejectedError, StageError, UnavailableError
-from penstock.records import ChunkMark, Facts, GraphWriteReceipt, IndexReceipt, facts_digest, short_hash
+from penstock.graph_digest import facts_digest
+from penstock.records import ChunkMark, Facts, GraphWriteReceipt, IndexReceipt, short_hash
 from penstock.testing.factories import make_chunks, make_context, make_facts
 from penstock.testing.vector_index import make_batch
 
