@@ -23,7 +23,6 @@ import yaml
 from benchmarks.orchestration.stages import STAGES, install
 from penstock import registry
 from penstock.compiler.launch import Launcher
-from penstock.events.relay import relay
 from penstock.execution.submit import submit
 from penstock.execution.sweep import sweep
 from penstock.execution.workspace import Workspace
@@ -68,7 +67,7 @@ def run(home: Path, config: Path, pipeline: str, target: str) -> dict[str, float
 
 
 def _send_events(workspace: Workspace) -> None:
-    relay(workspace.ledger, workspace.resources.events, workspace.profile.events.type_prefix)
+    workspace.relay.send()
 
 
 def null(folder: Path, documents: int) -> dict[str, Any]:

@@ -154,11 +154,8 @@ def events(
     workspace = settings.workspace()
     if workspace.existing_ledger is None:
         return
-    from penstock.events.relay import relay, told
-
-    prefix = workspace.profile.events.type_prefix
-    relay(workspace.ledger, workspace.resources.events, prefix)
-    for event in told(workspace.ledger, workspace.resources.events, prefix):
+    workspace.relay.send()
+    for event in workspace.relay.told():
         if _wanted(event, document, type_):
             console.write(jsonlib.dumps(event, ensure_ascii=False))
 

@@ -4,36 +4,61 @@ from collections.abc import Iterator
 from typing import Any
 
 from penstock.events.cloudevents import DEFAULT_PREFIX, render
-from penstock.events.facts import decode
+from penstock.events.facts import FactBatch, decode
 from penstock.ledger.ledger import Ledger
-from penstock.ports import EventSink
+from penstock.ports import EventSink, RequestQueue
 
 _ROWS = 100
+_ASKED = "pdf.requested"
 
 
-def relay(ledger: Ledger, sink: EventSink, prefix: str = DEFAULT_PREFIX) -> int:
-    """Send everything that is owed; returns how many events were sent.
+class Relay:
+    """Sends what the outbox of a ledger owes; what asks for work goes to the workers' queue as well."""
 
-    A row is marked as relayed only after the sink has its events, so a crash between the two sends them again.
-    """
-    sent = 0
-    while True:
-        with ledger.read() as cx:
-            rows = ledger.outbox.pending(cx, _ROWS)
-        if not rows:
-            return sent
-        events = [event for sequence, at, facts in rows for event in render(decode(facts), sequence, at, prefix)]
-        sink.send(events)
-        with ledger.begin("relay.mark") as cx:
-            ledger.outbox.mark_relayed(cx, [sequence for sequence, _, _ in rows])
-        sent += len(events)
+    def __init__(
+        self, ledger: Ledger, sink: EventSink, prefix: str = DEFAULT_PREFIX, queue: RequestQueue | None = None
+    ) -> None:
+        self._ledger = ledger
+        self._sink = sink
+        self._prefix = prefix
+        self._queue = queue
+        self._queued: set[int] = set()
 
+    def send(self) -> int:
+        """Send everything that is owed; returns how many events were sent.
 
-def told(ledger: Ledger, sink: EventSink, prefix: str = DEFAULT_PREFIX) -> Iterator[dict[str, Any]]:
-    """Every event, oldest first: as the sink has them, or as the outbox has them where the sink cannot be read."""
-    try:
-        yield from sink.read()
-    except NotImplementedError:
-        with ledger.read() as cx:
-            for sequence, at, facts in ledger.outbox.all(cx):
-                yield from render(decode(facts), sequence, at, prefix)
+        A row is marked as relayed only after the sink has its events, so a crash between the two sends them again.
+        """
+        sent = 0
+        while True:
+            with self._ledger.read() as cx:
+                pending = self._ledger.outbox.pending(cx, _ROWS)
+            if not pending:
+                return sent
+            rows = [(sequence, at, decode(facts)) for sequence, at, facts in pending]
+            events = [event for sequence, at, facts in rows for event in render(facts, sequence, at, self._prefix)]
+            self._ask(rows)
+            self._sink.send(events)
+            with self._ledger.begin("relay.mark") as cx:
+                self._ledger.outbox.mark_relayed(cx, [sequence for sequence, _, _ in rows])
+            self._queued.clear()
+            sent += len(events)
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        """Every event, oldest first: as the sink has them, or as the outbox has them where the sink cannot be read."""
+        try:
+            yield from self._sink.read()
+        except NotImplementedError:
+            with self._ledger.read() as cx:
+                for sequence, at, facts in self._ledger.outbox.all(cx):
+                    yield from render(decode(facts), sequence, at, self._prefix)
+
+    def _ask(self, rows: list[tuple[int, float, FactBatch]]) -> None:
+        """Ask first, and once: a sink that is down for hours must not fill the queue with the same requests."""
+        if self._queue is None:
+            return
+        asking = [row for row in rows if row[2].kind == _ASKED and row[0] not in self._queued]
+        self._queue.publish(
+            [event for sequence, at, facts in asking for event in render(facts, sequence, at, self._prefix)]
+        )
+        self._queued.update(sequence for sequence, _, _ in asking)

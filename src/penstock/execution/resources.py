@@ -5,8 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from penstock import registry
-from penstock.ports import EventSink, GraphStore, LexicalIndex, ObjectStore, PackStore, RawStore, VectorIndex
-from penstock.spec.profile import STORE_PORTS, ProfileSpec
+from penstock.ports import (
+    EventSink,
+    GraphStore,
+    LexicalIndex,
+    ObjectStore,
+    PackStore,
+    RawStore,
+    RequestQueue,
+    VectorIndex,
+)
+from penstock.spec.profile import QUEUE_PORTS, STORE_PORTS, ProfileSpec
 
 
 class ProfileResources:
@@ -51,6 +60,15 @@ class ProfileResources:
     @cached_property
     def events(self) -> EventSink:
         found: EventSink = self._store("events")
+        return found
+
+    @cached_property
+    def pdf_queue(self) -> RequestQueue | None:
+        """What carries requests to read PDFs; None where the worker looks into the ledger."""
+        binding = self._profile.queues.pdf
+        found: RequestQueue | None = None
+        if binding is not None:
+            found = registry.build(QUEUE_PORTS["pdf"], binding.uses, binding.with_, self)
         return found
 
     def _store(self, name: str) -> Any:

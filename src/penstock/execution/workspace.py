@@ -12,7 +12,7 @@ from typing import Any
 
 from penstock import registry
 from penstock.errors import LedgerError, MissingDependencyError, UnavailableError
-from penstock.events.relay import relay
+from penstock.events.relay import Relay
 from penstock.execution.lines import ProcessLine, ThreadLine
 from penstock.execution.messages import Open
 from penstock.execution.resources import ProfileResources
@@ -97,13 +97,19 @@ class Workspace:
             raise LedgerError(f"the ledger keeps no pipeline version `{digest}`")
         return Topology.decode(content)
 
+    @cached_property
+    def relay(self) -> Relay:
+        """What sends the events that the outbox owes."""
+        resources = self.resources
+        return Relay(self.ledger, resources.events, self.profile.events.type_prefix, resources.pdf_queue)
+
     def send_events(self) -> int:
         """Send what the outbox owes; returns how many events were sent.
 
         For work that goes on where the sink is not there: then they stay owed, and a warning says so, once.
         """
         try:
-            return relay(self.ledger, self.resources.events, self.profile.events.type_prefix)
+            return self.relay.send()
         except UnavailableError as exc:
             if not self._owing:
                 _log.warning("events stay owed, and go out once this is mended: %s", exc)

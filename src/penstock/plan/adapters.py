@@ -12,7 +12,7 @@ from penstock.errors import PenstockError, nearest
 from penstock.spec.explain import explain
 from penstock.spec.pipeline import StageSpec
 from penstock.spec.problems import Problem, printable, ticked
-from penstock.spec.profile import STORE_PORTS, WORKER_PORTS, Binding, ProfileSpec
+from penstock.spec.profile import QUEUE_PORTS, STORE_PORTS, WORKER_PORTS, Binding, ProfileSpec
 from penstock.spec.source import Loc, YamlFile
 
 
@@ -75,10 +75,11 @@ class Binder:
         for role in sorted(profile.stores.model_fields_set):
             each, loc = getattr(profile.stores, role), ("stores", role)
             self._bind(file, STORE_PORTS[role], each.uses, each.with_, f"store `{role}`", loc, (*loc, "uses"), problems)
-        for work in sorted(profile.workers.model_fields_set):
-            if (each := getattr(profile.workers, work)) is not None:
-                port, loc = WORKER_PORTS[work], ("workers", work)
-                self._bind(file, port, each.uses, each.with_, f"worker `{work}`", loc, (*loc, "uses"), problems)
+        for part, ports in (("workers", WORKER_PORTS), ("queues", QUEUE_PORTS)):
+            for work in sorted(getattr(profile, part).model_fields_set):
+                if (each := getattr(getattr(profile, part), work)) is not None:
+                    where, loc = f"{part.removesuffix('s')} `{work}`", (part, work)
+                    self._bind(file, ports[work], each.uses, each.with_, where, loc, (*loc, "uses"), problems)
 
     def _bind(
         self,

@@ -1,4 +1,5 @@
-"""What an adapter must offer, as typing Protocols: one per stage type, one per store, one for readers of PDFs.
+"""What an adapter must offer, as typing Protocols: one per stage type, one per store, one for readers of PDFs,
+one for queues.
 
 Every adapter class has `settings_type` (a pydantic model, `extra="forbid"`), `version` (raise it when the output
 changes: it is part of the work key) and takes `(settings, resources)`.
@@ -6,6 +7,8 @@ changes: it is part of the work key) and takes `(settings, resources)`.
 
 from penstock.ports.adapter import Adapter as Adapter
 from penstock.ports.adapter import Fingerprinted as Fingerprinted
+from penstock.ports.queues import Hint as Hint
+from penstock.ports.queues import RequestQueue as RequestQueue
 from penstock.ports.stages import BatchForm as BatchForm
 from penstock.ports.stages import ChunkStage as ChunkStage
 from penstock.ports.stages import DownloadStage as DownloadStage

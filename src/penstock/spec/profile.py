@@ -23,6 +23,9 @@ STORE_PORTS = {
 WORKER_PORTS = {"pdf": "PDFReader"}
 """The workers behind gates, and the port that the adapter of each must offer."""
 
+QUEUE_PORTS = {"pdf": "RequestQueue"}
+"""The queues by which workers are told of work, and the port that the adapter of each must offer."""
+
 
 class Binding(SpecModel):
     """An adapter, and its settings."""
@@ -51,6 +54,12 @@ class WorkersSpec(SpecModel):
     """What does the work that jobs wait for at a gate."""
 
     pdf: Binding | None = Field(default=None, description="What reads PDFs (`penstock worker pdf`).")
+
+
+class QueuesSpec(SpecModel):
+    """What tells workers that there is work. Without any, they look into the ledger."""
+
+    pdf: Binding | None = Field(default=None, description="What carries requests to read PDFs.")
 
 
 Address = Annotated[
@@ -101,6 +110,7 @@ class ProfileSpec(SpecModel):
     stages: dict[str, Binding] = Field(default={}, description="The adapter of each stage type.")
     stores: StoresSpec = StoresSpec()
     workers: WorkersSpec = WorkersSpec()
+    queues: QueuesSpec = QueuesSpec()
     ledger: LedgerSpec = LedgerSpec()
     batch: BatchSpec = BatchSpec()
     events: EventsSpec = EventsSpec()

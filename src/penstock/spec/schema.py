@@ -11,7 +11,7 @@ from penstock.errors import UsageError
 from penstock.records import GATE_FIELDS
 from penstock.spec.model import SpecModel
 from penstock.spec.pipeline import PipelineSpec
-from penstock.spec.profile import STORE_PORTS, WORKER_PORTS, ProfileSpec
+from penstock.spec.profile import QUEUE_PORTS, STORE_PORTS, WORKER_PORTS, ProfileSpec
 from penstock.spec.resilience import ResilienceSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -63,9 +63,9 @@ def _complete_profile(schema: dict[str, Any]) -> None:
     stages["additionalProperties"] = False
     for role, port in STORE_PORTS.items():
         schema["$defs"]["StoresSpec"]["properties"][role] |= _binding(port)
-    for work, port in WORKER_PORTS.items():
-        found = schema["$defs"]["WorkersSpec"]["properties"][work]
-        found["anyOf"] = [_binding(port), {"type": "null"}]
+    for part, ports in (("WorkersSpec", WORKER_PORTS), ("QueuesSpec", QUEUE_PORTS)):
+        for work, port in ports.items():
+            schema["$defs"][part]["properties"][work]["anyOf"] = [_binding(port), {"type": "null"}]
 
 
 def _binding(port: str) -> dict[str, Any]:

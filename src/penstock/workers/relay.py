@@ -5,7 +5,6 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.errors import PenstockError
-from penstock.events.relay import relay
 from penstock.execution.sweep import sweep
 from penstock.execution.workspace import Workspace
 from penstock.workers.signals import stop_signal
@@ -23,11 +22,11 @@ def run_relay(workspace: Workspace, *, drain: bool = False) -> int:
         drain: end when nothing is owed; raises what went wrong instead of trying again.
     """
     stop = stop_signal()
-    sink = workspace.resources.events
+    relay = workspace.relay
     sent = 0
     while True:
         try:
-            sent += relay(workspace.ledger, sink, workspace.profile.events.type_prefix)
+            sent += relay.send()
             sweep(workspace)
         except (PenstockError, OSError, SQLAlchemyError) as exc:
             if drain:

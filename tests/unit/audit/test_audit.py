@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from penstock.audit import audit
 from penstock.cli.app import app
-from penstock.events.relay import relay
 from penstock.records import content_name
 
 Home = Any
@@ -33,7 +32,7 @@ CLEAN = {
 
 
 def send_events(home: Home) -> None:
-    relay(home.workspace.ledger, home.workspace.resources.events)
+    home.workspace.relay.send()
 
 
 def differences(report: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from penstock.audit.compare import look
-from penstock.events.relay import relay
 from penstock.execution.outputs import read_packs
 from penstock.records import Claim, EmbeddingBatch, short_hash
 
@@ -207,7 +206,7 @@ def test_every_defect_is_found_nothing_else_is_and_all_are_mended(
     home.write({f"{number:03d}.md": text(number) for number in range(documents)})
     for tenant in TENANTS:
         home.ingest(tenant=tenant)
-    relay(home.workspace.ledger, home.workspace.resources.events)
+    home.workspace.relay.send()
     sound = look(home.workspace, listed=None)
     assert sound.consistent
     seeded: set[Found] = set()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from penstock.audit import audit
-from penstock.events.relay import relay
 from penstock.execution.retry import retry
 from penstock.records import Facts, content_name
 
@@ -20,7 +19,7 @@ NewHome = Callable[..., Home]
 
 @pytest.fixture(scope="module")
 def sound(papers: Home) -> Home:
-    relay(papers.workspace.ledger, papers.workspace.resources.events)
+    papers.workspace.relay.send()
     return papers
 
 
@@ -220,7 +219,7 @@ def test_rows_that_came_to_another_tenant_are_removed_there_and_stay_where_they_
 ) -> None:
     home = new_home(sound)
     home.ingest(tenant="north")
-    relay(home.workspace.ledger, home.workspace.resources.events)
+    home.workspace.relay.send()
     digest = audit(home.workspace)["digest"]
     for name in ("lexical", "vectors"):
         shutil.rmtree(home.path / name / "north")
@@ -307,7 +306,7 @@ def lose_source(home: Home) -> Path:
     home.documents.rename(folder)
     home.write({"only.md": "# Only\n\nA treatment of hypertension.\n"})
     home.ingest()
-    relay(home.workspace.ledger, home.workspace.resources.events)
+    home.workspace.relay.send()
     path = raw_file(home, "only.md")
     shutil.rmtree(home.documents)
     return path
@@ -350,7 +349,7 @@ def test_an_old_version_whose_bytes_are_gone_is_forgotten(home: Home) -> None:
     home.write({"tea.md": "# Tea\n\nBlack tea.\n"})
     home.ingest()
     home.sweep()
-    relay(home.workspace.ledger, home.workspace.resources.events)
+    home.workspace.relay.send()
     digest = audit(home.workspace)["digest"]
     shutil.copytree(home.documents, home.documents.with_name("documents-kept"))
     for path in (old, raw_file(home, "metformin.md")):
@@ -408,7 +407,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(home: Home) -> None:
 def test_a_repair_of_one_tenant_leaves_the_others_alone(sound: Home, new_home: NewHome) -> None:
     home = new_home(sound)
     home.ingest(tenant="north")
-    relay(home.workspace.ledger, home.workspace.resources.events)
+    home.workspace.relay.send()
     shutil.rmtree(home.path / "lexical")
     found = home.repair(tenant="north")
     assert {each.tenant for each in found.mended} == {"north"}
@@ -446,7 +445,7 @@ def test_what_two_pipelines_have_made_together_is_made_again_in_their_order(home
     assert facts != shipped
     (home.config / "pipelines" / "facts.yaml").write_text(facts)
     home.ingest(pipeline="facts")
-    relay(home.workspace.ledger, home.workspace.resources.events)
+    home.workspace.relay.send()
     before = row_of(home, "file:tea.md")
     digest = audit(home.workspace)["digest"]
     shutil.rmtree(home.path / "lexical")

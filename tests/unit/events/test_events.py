@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -12,10 +12,12 @@ from cloudevents.core.formats.json import JSONFormat
 
 from penstock.adapters.stores.jsonl import JsonLinesSink
 from penstock.adapters.stores.settings import NoSettings
+from penstock.errors import UnavailableError
 from penstock.events.cloudevents import render
 from penstock.events.facts import Fact, FactBatch, decode, encode
-from penstock.events.relay import relay
+from penstock.events.relay import Relay
 from penstock.ledger.ledger import Ledger
+from penstock.ports import RequestQueue
 from penstock.testing.factories import make_resources
 
 NOON = datetime.fromisoformat("2026-01-31T12:00:00.1239+00:00").timestamp()
@@ -150,7 +152,7 @@ class Striking:
 
 def test_what_is_owed_is_sent_once_and_in_order(ledger: Ledger, sink: JsonLinesSink) -> None:
     owe(ledger, *(batch("stage.started", fact(n), fact(n, claim=9)) for n in range(250)))
-    assert (relay(ledger, sink), relay(ledger, sink)) == (500, 0)
+    assert (Relay(ledger, sink).send(), Relay(ledger, sink).send()) == (500, 0)
     sent = list(sink.read())
     assert [each["id"] for each in sent] == [
         f"job-{n}:{claim}:parse:stage.started:1" for n in range(250) for claim in (2, 9)
@@ -167,8 +169,8 @@ def test_a_relay_that_dies_loses_nothing_and_repeats_the_same_ids(
 ) -> None:
     owe(ledger, *(batch("stage.started", fact(n)) for n in range(250)))
     with pytest.raises(OSError, match="the"):
-        relay(ledger, Striking(sink, at, before=before))
-    relay(ledger, sink)
+        Relay(ledger, Striking(sink, at, before=before)).send()
+    Relay(ledger, sink).send()
     sent = list(sink.read())
     first = {each["id"]: each for each in reversed(sent)}
     assert all(first[each["id"]] == each for each in sent), "what comes twice is the same, byte for byte"
@@ -185,4 +187,39 @@ def test_facts_are_owed_only_where_their_transaction_is_kept(ledger: Ledger, sin
 
     with pytest.raises(RuntimeError, match="struck"):
         write_and_fail()
-    assert relay(ledger, sink) == 0
+    assert Relay(ledger, sink).send() == 0
+
+
+class Waiting:
+    """A queue that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
+        self.ids += [each["id"] for each in events]
+
+
+def test_what_asks_for_work_is_queued_once_while_the_sink_is_down(ledger: Ledger, sink: JsonLinesSink) -> None:
+    owe(ledger, batch("stage.completed", fact(1)), batch("pdf.requested", fact(1)), batch("pdf.requested", fact(2)))
+    queue = Waiting()
+    relay = Relay(ledger, Striking(sink, 1, before=True), queue=cast(RequestQueue, queue))
+    with pytest.raises(OSError, match="down"):
+        relay.send()
+    owe(ledger, batch("pdf.requested", fact(3)))
+    assert relay.send() == 4
+    assert queue.ids == [f"job-{n}:2:parse:pdf.requested:1" for n in (1, 2, 3)]
+    assert len(list(sink.read())) == 4
+
+
+def test_nothing_is_told_before_the_work_is_asked_for(ledger: Ledger, sink: JsonLinesSink) -> None:
+    class Down(Waiting):
+        def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
+            raise UnavailableError("the queue is down")
+
+    owe(ledger, batch("pdf.requested", fact(1)))
+    with pytest.raises(UnavailableError):
+        Relay(ledger, sink, queue=cast(RequestQueue, Down())).send()
+    assert list(sink.read()) == []
+    with ledger.read() as cx:
+        assert ledger.outbox.pending_count(cx) == 1

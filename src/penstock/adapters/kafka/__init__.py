@@ -1,1 +1,1 @@
-"""Kafka: the sink of events (`events`), and what all that talks to a broker shares (`connection`, `cloudevents`)."""
+"""Kafka: the sink of events (`events`), the queue of requests (`queue`), and what both share."""

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from penstock.adapters.secret import SecretName
 from penstock.errors import UnavailableError
 
+TOPIC = r"^[a-zA-Z0-9._-]{1,249}$"
+"""What a topic may be called."""
+
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 

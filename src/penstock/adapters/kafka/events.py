@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field
 
 from penstock.adapters.kafka.cloudevents import from_message, to_message
-from penstock.adapters.kafka.connection import ClusterSettings, Connection
+from penstock.adapters.kafka.connection import TOPIC, ClusterSettings, Connection
 from penstock.adapters.kafka.producing import Publisher
 from penstock.effects import effect
 from penstock.ports import Resources
@@ -20,7 +20,7 @@ _BUFFER_KB = 1024
 class EventSettings(ClusterSettings):
     """The topic that events go to. It must be there: topics are not made by writing to them."""
 
-    topic: str = Field(default="orchestration.events.v1", pattern=r"^[a-zA-Z0-9._-]{1,249}$")
+    topic: str = Field(default="orchestration.events.v1", pattern=TOPIC)
 
 
 class KafkaEventSink:
