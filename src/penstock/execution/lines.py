@@ -21,6 +21,7 @@ from penstock.resilience.calls import CallerDiedError
 
 _LENGTH = 4
 _BLOCK = 1 << 20
+_TOGETHER = 32
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -101,7 +102,8 @@ class ProcessLine:
             self._start()
         data = b"".join(framed(each) for each in messages)
         self._out.append(memoryview(data))
-        self._flush()
+        if not self._responses or len(self._out) >= _TOGETHER:  # else the next answers bring more to send
+            self._flush()
 
     def receive(self, seconds: float) -> Form | Reply | None:
         until = time.monotonic() + seconds
@@ -164,14 +166,14 @@ class ProcessLine:
     def _flush(self) -> None:
         while self._out and self._socket is not None:
             try:
-                sent = self._socket.send(self._out[0])
+                sent = self._socket.sendmsg(self._out)
             except BlockingIOError:
                 return
             except OSError:
                 return  # reading tells that it is gone, after what it has said before
-            if sent == len(self._out[0]):
-                self._out.popleft()
-            else:
+            while self._out and sent >= len(self._out[0]):
+                sent -= len(self._out.popleft())
+            if sent:
                 self._out[0] = self._out[0][sent:]
 
     def _read(self) -> None:
