@@ -14,7 +14,18 @@ import msgspec
 Json = Any
 """A value that JSON can hold. (msgspec does not resolve recursive aliases.)"""
 
-GATE_FIELDS: dict[str, type] = {"pdf_downloaded": bool, "pdf_ir_ready": bool, "post_pdf_started": bool}
+GATE_FLAGS = ("pdf_downloaded", "pdf_ir_ready", "post_pdf_started")
+"""What of a ledger job a gate may ask that changes while the job waits."""
+
+GATE_FIELDS: dict[str, type] = dict.fromkeys(GATE_FLAGS, bool) | {
+    "tenant": str,
+    "document": str,
+    "source": str,
+    "kind_hint": str,
+    "content_hash": str,
+    "size": int,
+    "generation": int,
+}
 """What of a ledger job a gate may ask, and the type of its values."""
 
 

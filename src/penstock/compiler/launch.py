@@ -16,7 +16,8 @@ from penstock.compiler.lost_runs import end_lost_runs
 from penstock.compiler.session import BATCH_TAG, RESOURCE, Session
 from penstock.errors import PenstockError, StageError
 from penstock.execution.batch import BatchRun, claim_batch
-from penstock.execution.planning import batch_of, open_gates
+from penstock.execution.gates import tend_gates
+from penstock.execution.planning import batch_of
 from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.workspace import Workspace
 from penstock.ledger.database import slices
@@ -62,11 +63,10 @@ class Launcher:
             end_lost_runs(instance, self.workspace)
             while left:
                 ledger.recover()
-                open_gates(self.workspace)
+                tend_gates(self.workspace)
                 batch = self._claim(worker, left)
                 if batch is not None:
                     self._execute(batch, instance)
-                    open_gates(self.workspace)  # of a gate that need not wait, as when a download sets its field
                     self._strike(left, list(batch.keys))
                 elif left:
                     time.sleep(_POLL_SECONDS)

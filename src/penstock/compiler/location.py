@@ -33,8 +33,8 @@ def definitions_of(home: Path, config: Path, profile: str) -> Definitions:
     older: dict[str, Topology] = {}
     if workspace.existing_ledger is not None:
         with workspace.existing_ledger.read() as cx:
-            versions = [Topology.decode(text) for text in workspace.existing_ledger.topologies_in_flight(cx)]
-        older = {topology.digest: topology for topology in versions if topology.digest not in current}
+            digests = workspace.existing_ledger.versions_in_flight(cx)
+        older = {digest: workspace.topology(digest) for digest in digests if digest not in current}
     workspace.close()
     jobs: list[JobDefinition] = []
     names: dict[tuple[str, int], str] = {}

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from penstock.errors import LostLeaseError, UsageError
 from penstock.events.facts import Fact, FactBatch, encode, fact_of
+from penstock.execution.gates import open_gate
 from penstock.execution.messages import Subject
 from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.submit import keys_of
@@ -102,6 +103,8 @@ class BatchRun:
                 kind = "job.completed"
             facts = [fact_of(self.jobs[job]) for job in ended]
             ledger.outbox.add(cx, *self.facts(kind, gate.name if gate else "", "", facts))
+            if gate is not None:  # a condition that holds already lets through at once
+                open_gate(ledger, cx, self.topology, gate, ended)
             ledger.batches.ended(cx, self.batch)
         self.workspace.stages.forget((), self.keys)
 

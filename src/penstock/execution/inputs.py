@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from penstock.errors import StageError, TransientError
+from penstock.errors import PermanentError, StageError
 from penstock.execution import outputs
 from penstock.execution.adapters import contract_of
 from penstock.execution.batch import BatchRun
@@ -67,8 +67,14 @@ def _contents(
         again = [job for job in missing if job not in memory and job in batch.jobs]
         if again and producer.gate is None:
             recompute(producer, again)
-    gone = TransientError(f"what `{producer.name}` let through is gone from the artifact store")
+    gone = _nothing_behind(producer)
     return {job: memory.get(job, gone) for job in jobs if job in batch.jobs}
+
+
+def _nothing_behind(gate: PlannedStage) -> StageError:
+    """A gate that somebody has opened by hand, or whose Document was lost: the stages behind it have nothing to take."""
+    message = f"no document lies behind `{gate.name}`: it was opened by hand before there was one, or it is gone"
+    return PermanentError(message, status="no_document", hint="penstock worker pdf reads it; then penstock retry")
 
 
 def _stored(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str]) -> dict[str, bytes]:

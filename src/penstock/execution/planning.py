@@ -7,10 +7,10 @@ in one transaction, and a batch keeps the run key under which it was first asked
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from penstock.execution.gates import tend_gates
 from penstock.execution.workspace import Workspace
 from penstock.ledger.batches import Batch
 from penstock.ledger.jobs import Job
-from penstock.plan.topology import Topology
 from penstock.records import new_id
 from penstock.spec.profile import BatchSpec
 
@@ -26,7 +26,7 @@ def plan_batches(workspace: Workspace, gated: bool, ended: Callable[[str], bool]
     ledger = workspace.ledger
     ledger.recover()
     if gated:
-        open_gates(workspace)
+        tend_gates(workspace)
     with ledger.begin() as cx:
         ledger.database.exclusive(cx)
         ledger.batches.close_empty(cx)
@@ -78,18 +78,3 @@ def _group(row: tuple[str, str, int, str]) -> tuple[str, str, int]:
 def run_key(batch: Batch) -> str:
     """The key under which Dagster starts one run for a batch, ever; the generation makes a new one."""
     return f"{batch.batch}:{batch.generation}"
-
-
-def open_gates(workspace: Workspace) -> int:
-    """Queue the jobs whose gate's condition holds; returns how many."""
-    ledger = workspace.ledger
-    with ledger.read() as cx:
-        versions = [Topology.decode(text) for text in ledger.topologies_in_flight(cx)]
-    opened = 0
-    for topology in versions:
-        for stage in topology.stages:
-            if stage.gate is not None:
-                with ledger.begin() as cx:
-                    field, equals = stage.gate.ledger_field, stage.gate.equals
-                    opened += len(ledger.jobs.open_gate(cx, topology.digest, stage.name, field, equals))
-    return opened

@@ -36,6 +36,7 @@ class Workspace:
         self.config = config
         self.profile = profile
         self.resources = ProfileResources(home, config, profile)
+        self._topologies: dict[str, Topology] = {}
         self._adapters: dict[tuple[str, str, str], Any] = {}
         self._policies = LivePolicies(config / RESILIENCE)
         self._owing = False
@@ -91,11 +92,13 @@ class Workspace:
 
     def topology(self, digest: str) -> Topology:
         """A pipeline version that the ledger keeps. Raises `LedgerError` when it does not."""
-        with self.ledger.read() as cx:
-            content = self.ledger.topology(cx, digest)
-        if content is None:
-            raise LedgerError(f"the ledger keeps no pipeline version `{digest}`")
-        return Topology.decode(content)
+        if digest not in self._topologies:
+            with self.ledger.read() as cx:
+                content = self.ledger.topology(cx, digest)
+            if content is None:
+                raise LedgerError(f"the ledger keeps no pipeline version `{digest}`")
+            self._topologies[digest] = Topology.decode(content)
+        return self._topologies[digest]
 
     @cached_property
     def relay(self) -> Relay:

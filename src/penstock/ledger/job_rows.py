@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
 from penstock.ledger.status import JobStatus
 from penstock.ledger.tables import jobs
+from penstock.records import GATE_FLAGS
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,10 @@ JOB_COLUMNS = [jobs.c[name] for name in Job.__struct_fields__]
 
 FAILED = and_(*(jobs.c.status != status for status in JobStatus))
 """The condition of a job in a failure state, whatever its name."""
+
+
+WAITS = jobs.c.status == literal(JobStatus.WAITING, literal_execute=True)
+"""At a gate. Spelt out in the statement, so that the database sees which partial index holds these rows."""
 
 
 class JobRows:
@@ -110,6 +115,21 @@ class JobRows:
         query = query.where(jobs.c.status == JobStatus.WAITING).group_by(*gate).order_by(*gate)
         return [(row[0], row[1], row[2], row[3]) for row in cx.execute(query)]
 
+    def ready(
+        self, cx: Connection, topology: str, gate: str, field: str, equals: Any, limit: int, ids: Sequence[str] | None
+    ) -> list[str]:
+        """Jobs that wait at a gate whose condition holds, at most `limit`; of these ids, where they are given."""
+        where = [*_at_gate(topology, gate), jobs.c[field] == equals]
+        parts = [None] if ids is None else slices(ids)
+        queries = (select(jobs.c.job).where(*where, *([] if part is None else [jobs.c.job.in_(part)])) for part in parts)
+        return [job for query in queries for job in cx.execute(query.limit(limit)).scalars()]
+
+    def overdue(self, cx: Connection, topology: str, gate: str, seconds: float, limit: int) -> list[Job]:
+        """Jobs that have waited at a gate for longer than this, by the database's clock; at most `limit`."""
+        since = select(now() - seconds).scalar_subquery()  # asked once: an index cannot follow a clock that goes on
+        query = select(*JOB_COLUMNS).where(*_at_gate(topology, gate), jobs.c.waiting_since < since)
+        return [job_of(row) for row in cx.execute(query.limit(limit))]
+
     def failed(
         self,
         cx: Connection,
@@ -134,6 +154,12 @@ class JobRows:
         parts: Iterable[Any] = (jobs.c.document.in_(part) for part in slices(documents)) if documents else [True]
         rows = [row for part in parts for row in cx.execute(query.where(part))]
         return [job_of(row) for row in sorted(rows, key=lambda row: (row.created_at, row.job))]
+
+
+def _at_gate(topology: str, gate: str) -> list[ColumnElement[bool]]:
+    """In the order of the index: each flag has one of two values, so that it leads on to the columns behind it."""
+    flags = [jobs.c[name].in_([False, True]) for name in GATE_FLAGS]
+    return [WAITS, jobs.c.topology == topology, jobs.c.current_stage == gate, *flags]
 
 
 def job_of(row: Any) -> Job:

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exist
 from penstock.errors import IllegalTransitionError
 from penstock.ledger.clock import now
 from penstock.ledger.database import slices
-from penstock.ledger.job_rows import FAILED, JOB_COLUMNS, Job, JobRows, job_of
-from penstock.ledger.pdf_requests import RequestState, reopen, unread, withdrawal
-from penstock.ledger.status import LIVE, JobStatus, is_failure, sources_of
+from penstock.ledger.job_rows import FAILED, JOB_COLUMNS, WAITS, Job, JobRows, job_of
+from penstock.ledger.pdf_requests import RequestState, gate_asked_at, reopen, unread, withdrawal
+from penstock.ledger.status import GATE_TIMEOUT, LIVE, NO_DOCUMENT, JobStatus, is_failure, sources_of
 from penstock.ledger.tables import dead_letters, documents, jobs
 
 __all__ = ["Failure", "Job", "Jobs", "slices"]
@@ -40,6 +40,7 @@ _OUTDATED = or_(
 )
 """A newer job of the document in the pipeline has been asked for, or the document has been deleted since."""
 
+_TIMED_OUT = jobs.c.status == GATE_TIMEOUT
 _SUPERSEDED: dict[str, Any] = {"status": JobStatus.SUPERSEDED, "lease_owner": None, "finished_at": now()}
 _NO_ERROR: dict[str, Any] = dict.fromkeys(("error_type", "error_message", "error_stage", "error_recovery"))
 _OF_DOCUMENT = and_(
@@ -191,19 +192,22 @@ class Jobs(JobRows):
         return self._move(cx, ids, jobs.c.status == JobStatus.RUNNING, JobStatus.WAITING, **fields)
 
     def open_gate(
-        self, cx: Connection, topology: str, gate: str, field: str, equals: Any, limit: int = 10_000
+        self,
+        cx: Connection,
+        topology: str,
+        gate: str,
+        field: str,
+        equals: Any,
+        *,
+        ids: Sequence[str] | None = None,
+        limit: int = 5_000,
     ) -> list[str]:
-        """Queue the jobs that wait at a gate whose condition holds; returns their ids."""
-        waiting = jobs.c.status == JobStatus.WAITING
-        query = select(jobs.c.job).where(
-            waiting, jobs.c.topology == topology, jobs.c.current_stage == gate, jobs.c[field] == equals
-        )
-        ids = list(cx.execute(query.order_by(jobs.c.waiting_since).limit(limit)).scalars())
-        return self.pass_gate(cx, ids)
+        """Queue the jobs that wait at a gate whose condition holds, or those of these ids; returns them."""
+        return self.pass_gate(cx, self.ready(cx, topology, gate, field, equals, limit, ids))
 
     def pass_gate(self, cx: Connection, ids: Sequence[str]) -> list[str]:
-        """Queue waiting jobs whatever their gate's condition says; returns those that were waiting."""
-        passed = self._queue(cx, ids, jobs.c.status == JobStatus.WAITING)
+        """Queue jobs that wait, or have waited too long, whatever their gate's condition says; returns those."""
+        passed = self._queue(cx, ids, or_(WAITS, _TIMED_OUT))
         for part in slices(passed):
             cx.execute(withdrawal(jobs.c.job.in_(part), RequestState.WITHDRAWN))
         return passed
@@ -220,14 +224,17 @@ class Jobs(JobRows):
     def requeue_failed(self, cx: Connection, ids: Sequence[str]) -> list[str]:
         """Queue failed jobs again, from where they stopped; the error stays until they are done.
 
-        Those whose PDF could not be read wait at their gate again, and it is asked for again. Returns the jobs that go
-        on; one that has been replaced by a newer one is superseded instead.
+        Those that have waited too long, or whose PDF could not be read, wait at their gate again, and it is asked for
+        again: under a token of their own, as the events of a second failure are not those of the first. Returns the
+        jobs that go on; one that has been replaced by a newer one is superseded instead.
         """
-        back = unread(cx, ids)
-        waiting = self._move(cx, back, FAILED, JobStatus.WAITING, waiting_since=now(), finished_at=None)
+        anew = {"waiting_since": now(), "finished_at": None, "lease_token": jobs.c.lease_token + 1}
+        early = and_(jobs.c.status == NO_DOCUMENT, gate_asked_at().is_not(None))
+        waiting = self._move(cx, ids, early, JobStatus.WAITING, current_stage=gate_asked_at(), **anew)
+        waiting += self._move(cx, ids, _TIMED_OUT, JobStatus.WAITING, **anew)
+        waiting += self._move(cx, unread(cx, ids), FAILED, JobStatus.WAITING, **anew)
         reopen(cx, waiting)
-        queued = self._queue(cx, [each for each in ids if each not in set(back)], FAILED)
-        moved = {*waiting, *queued}
+        moved = {*waiting, *self._queue(cx, ids, FAILED)}
         return [each for each in ids if each in moved]
 
     def supersede(self, cx: Connection, tenant: str, document: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, or_, select
 
 from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
@@ -19,7 +19,7 @@ from penstock.ledger.jobs import Jobs
 from penstock.ledger.outbox import Outbox
 from penstock.ledger.pdf_requests import PDFRequests
 from penstock.ledger.stage_runs import StageRuns
-from penstock.ledger.status import LIVE
+from penstock.ledger.status import LIVE, JobStatus
 from penstock.ledger.tables import jobs, topologies
 from penstock.ledger.workers import Worker, recover
 
@@ -94,10 +94,14 @@ class Ledger:
         """When the first pipeline version was kept, which is before anything is stored; 0 before that."""
         return float(cx.execute(select(func.min(topologies.c.created_at))).scalar() or 0.0)
 
-    def topologies_in_flight(self, cx: Connection) -> list[str]:
-        """The encoded versions that live jobs still need."""
-        live = select(jobs.c.topology).where(jobs.c.status.in_(list(LIVE))).distinct()
-        return list(cx.execute(select(topologies.c.content).where(topologies.c.digest.in_(live))).scalars())
+    def versions_in_flight(self, cx: Connection, *statuses: JobStatus) -> list[str]:
+        """The digests of the versions that live jobs still need, or jobs in one of these states.
+
+        Versions are few and jobs are many: it asks for one job of each version, however many there are.
+        """
+        of_version = jobs.c.topology == topologies.c.digest
+        live = or_(*(exists().where(of_version, jobs.c.status == status) for status in statuses or LIVE))
+        return list(cx.execute(select(topologies.c.digest).where(live).order_by(topologies.c.created_at)).scalars())
 
     def close(self) -> None:
         self.database.close()

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Update, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Update, and_, exists, func, literal, or_, select, update
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
@@ -200,11 +200,17 @@ def unread(cx: Connection, ids: Sequence[str]) -> list[str]:
     return [each for each in ids if each in found]
 
 
+def gate_asked_at() -> ScalarSelect[str]:
+    """The gate that a row of the jobs table was to wait at for its PDF, or null."""
+    gate = select(pdf_requests.c.gate).where(pdf_requests.c.job == jobs.c.job).order_by(pdf_requests.c.request)
+    return gate.limit(1).scalar_subquery()
+
+
 def reopen(cx: Connection, ids: Sequence[str]) -> None:
-    """Ask again for what could not be read for these jobs."""
+    """Ask again for what these jobs wait for anew."""
     for part in slices(ids):
-        theirs = and_(pdf_requests.c.job.in_(part), pdf_requests.c.state.in_(_UNREAD))
-        cx.execute(update(pdf_requests).where(theirs).values(**_AGAIN))
+        closed = pdf_requests.c.state.in_([*_UNREAD, RequestState.WITHDRAWN])
+        cx.execute(update(pdf_requests).where(pdf_requests.c.job.in_(part), closed, _AT_ITS_GATE).values(**_AGAIN))
 
 
 _FREED: dict[str, Any] = {"state": RequestState.QUEUED, "lease_owner": None}

@@ -2,7 +2,7 @@
 
 queued → running → completed
                  → waiting (at a gate) → queued
-                 → <a failure>          → queued (retried), waiting (at a gate, whose PDF could not be read)
+                 → <a failure>          → queued (retried), waiting (at a gate, whose PDF is to be read)
         waiting  → <a failure>          (what it waits for cannot be had)
 anything but completed → superseded (the document changed, or was deleted)
 """
@@ -23,6 +23,12 @@ class JobStatus(StrEnum):
 LIVE = (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.WAITING)
 """In flight: the job will go on without anybody's help."""
 
+GATE_TIMEOUT = "gate_timeout"
+"""The failure of a job that has waited too long; retried, it waits anew."""
+
+NO_DOCUMENT = "no_document"
+"""The failure of a job whose gate was opened by hand before there was a Document; retried, it waits for that."""
+
 FAILURES = (
     "ingest_failed",
     "parse_failed",
@@ -37,7 +43,8 @@ FAILURES = (
     "index_failed",
     "extract_failed",
     "kg_failed",
-    "gate_timeout",
+    GATE_TIMEOUT,
+    NO_DOCUMENT,
     "quarantined",
     "rejected",
     "stage_failed",

@@ -232,8 +232,13 @@ def test_a_gate_opened_by_hand_is_on_record(scene: Scene) -> None:
     assert (event["data"]["gate"], event["data"]["reason"]) == ("gate", "read by hand")
     report = launch(scene, reads)
     assert [(each["stage"], each["error_type"], each["message"]) for each in report["failures"]] == [
-        ("chunk", "TransientError", "what `gate` let through is gone from the artifact store")
+        (
+            "chunk",
+            "PermanentError",
+            "no document lies behind `gate`: it was opened by hand before there was one, or it is gone",
+        )
     ]
+    assert scene.statuses() == {"a": "no_document"}
     assert job.status == "waiting"
 
 

@@ -30,8 +30,10 @@ def stage(name: str, kind: str, after: str | None = None, uses: str = "toy", **m
     return PlannedStage(name=name, type=f"{kind}Stage", uses=uses, input=after, code_version="1", **values)
 
 
-def gate(name: str, after: str, resume: str, field: str = "pdf_ir_ready", segment: int = 0) -> PlannedStage:
-    rule = GateRule(ledger_field=field, equals=True, resume_stage=resume)
+def gate(
+    name: str, after: str, resume: str, field: str = "pdf_ir_ready", segment: int = 0, equals: Any = True, **more: Any
+) -> PlannedStage:
+    rule = GateRule(ledger_field=field, equals=equals, resume_stage=resume, **more)
     return PlannedStage(name=name, type="Gate", gate=rule, depends_on=(after,), input=after, segment=segment)
 
 

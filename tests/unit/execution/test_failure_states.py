@@ -77,7 +77,8 @@ LEADS_TO: dict[str, Callable[[Scene, Any], Topology | None]] = {
 ELSEWHERE = {
     "needs_ocr": "a PDF whose pages are pictures, where no tesseract is installed (tests/unit/adapters/pdf)",
     "rejected": "a document whose id no job can bear (test_submit)",
-    "gate_timeout": "the ledger's own transition, for whoever watches gates (ledger/test_jobs)",
+    "gate_timeout": "a job that waits too long (test_gates)",
+    "no_document": "a gate that is opened by hand before its document was read (compiler/test_launch)",
 }
 
 

@@ -260,8 +260,9 @@ def test_a_package_that_is_not_installed_stops_the_run_and_fails_no_document(sce
 def test_what_a_download_brings_is_noted_in_the_ledger(scene: Scene, toys: Any) -> None:
     scene.write(a="x")
     scene.run(GATED)
-    assert scene.job("a").status == "waiting"
-    assert scene.told("a", "job.waiting") == [("job.waiting", "gate")]
+    assert scene.told("a", "job.waiting", "gate.opened") == [("job.waiting", "gate"), ("gate.opened", "gate")]
+    job = scene.job("a")
+    assert (job.status, job.segment) == ("queued", 1), "its gate asks for just that"
 
 
 def test_no_output_is_kept_in_memory_longer_than_a_stage_needs_it(scene: Scene, toys: Any) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from tests.unit.ledger.steps import TENANT, add, claim_one, complete, fail, statuses
 
 from penstock.ledger.ledger import Ledger
+from penstock.ledger.status import JobStatus
 from penstock.ledger.tables import dead_letters
 
 
@@ -82,7 +83,8 @@ def test_a_pipeline_version_is_kept_as_it_was(ledger: Ledger) -> None:
         ledger.keep_topology(cx, "d1", "auto", "1.0", "changed")
         assert ledger.topology(cx, "d1") == "{}"
         assert ledger.topology(cx, "d2") is None
-        assert ledger.topologies_in_flight(cx) == []
+        assert ledger.versions_in_flight(cx) == []
     add(ledger, "a", topology="d1")
     with ledger.read() as cx:
-        assert ledger.topologies_in_flight(cx) == ["{}"]
+        assert ledger.versions_in_flight(cx) == ["d1"]
+        assert ledger.versions_in_flight(cx, JobStatus.WAITING) == []
