@@ -72,7 +72,7 @@ def _contents(
 
 
 def _nothing_behind(gate: PlannedStage) -> StageError:
-    """A gate that somebody has opened by hand, or whose Document was lost: the stages behind it have nothing to take."""
+    """A gate that somebody has opened by hand, or whose document was lost: stages behind it have nothing to take."""
     message = f"no document lies behind `{gate.name}`: it was opened by hand before there was one, or it is gone"
     return PermanentError(message, status="no_document", hint="penstock worker pdf reads it; then penstock retry")
 

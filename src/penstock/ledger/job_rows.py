@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, true
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
@@ -120,9 +120,9 @@ class JobRows:
     ) -> list[str]:
         """Jobs that wait at a gate whose condition holds, at most `limit`; of these ids, where they are given."""
         where = [*_at_gate(topology, gate), jobs.c[field] == equals]
-        parts = [None] if ids is None else slices(ids)
-        queries = (select(jobs.c.job).where(*where, *([] if part is None else [jobs.c.job.in_(part)])) for part in parts)
-        return [job for query in queries for job in cx.execute(query.limit(limit)).scalars()]
+        parts = [true()] if ids is None else [jobs.c.job.in_(part) for part in slices(ids)]
+        queries = (select(jobs.c.job).where(*where, part).limit(limit) for part in parts)
+        return [job for query in queries for job in cx.execute(query).scalars()]
 
     def overdue(self, cx: Connection, topology: str, gate: str, seconds: float, limit: int) -> list[Job]:
         """Jobs that have waited at a gate for longer than this, by the database's clock; at most `limit`."""
