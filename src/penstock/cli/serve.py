@@ -59,6 +59,22 @@ def open_gate(
 
 
 @worker.command()
+def dispatch(
+    drain: Annotated[bool, typer.Option("--drain", help="Work off what is queued, then end.")] = False,
+) -> None:
+    """Take queued documents through Dagster at once, in a warm process beside the sensors; start several for more.
+
+    Each batch is a run that the Dagster UI shows. Dispatchers, sensors and `penstock run` share the work by the ledger.
+    """
+    from penstock.workers.dispatch import run_dispatcher
+
+    workspace = settings.workspace()
+    taken = run_dispatcher(workspace, drain=drain)
+    workspace.close()
+    console.note(f"{taken} documents taken on")
+
+
+@worker.command()
 def relay(
     drain: Annotated[bool, typer.Option("--drain", help="Send what is owed, then end.")] = False,
 ) -> None:

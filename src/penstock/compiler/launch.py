@@ -1,20 +1,18 @@
 """Running now: queued jobs of a submission go through Dagster in this process, batch by batch, until each has ended."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
-from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster import DagsterInstance
 
+from penstock.compiler.in_process import run_in_process
 from penstock.compiler.instance import open_instance, prepare
-from penstock.compiler.job import compile_job, run_config
 from penstock.compiler.lost_runs import end_lost_runs
-from penstock.compiler.session import BATCH_TAG, RESOURCE, Session
-from penstock.errors import PenstockError, StageError
+from penstock.compiler.session import Session
+from penstock.errors import StageError
 from penstock.execution.batch import BatchRun, claim_batch
 from penstock.execution.gates import tend_gates
 from penstock.execution.planning import batch_of
@@ -109,39 +107,11 @@ class Launcher:
         return [job for job in ids if statuses[job] == JobStatus.QUEUED]
 
     def _execute(self, batch: BatchRun, instance: DagsterInstance) -> None:
-        job = compile_job(batch.topology, batch.segment)
         session = Session(batch)
-        result = job.execute_in_process(
-            instance=instance,
-            run_id=batch.run_id,
-            run_config=run_config(console="ERROR" if os.environ.get("PENSTOCK_DEBUG") else "CRITICAL"),
-            resources={RESOURCE: session},
-            tags={BATCH_TAG: batch.batch},
-            raise_on_error=False,
-        )
-        self.report.runs.append(result.run_id)
-        for outcome in session.outcomes:
-            if outcome.stage in self.report.stages:
-                self.report.stages[outcome.stage].add(outcome)
-        if not result.success:
-            reason = _reason(result, session, batch)
-            raise reason from (None if reason is session.error else session.error)
-
-
-def _reason(result: ExecuteInProcessResult, session: Session, batch: BatchRun) -> BaseException:
-    """Why a run broke off: the error itself where it is ours, the user's interrupt as such."""
-    canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
-    failed = [event for event in result.all_events if event.is_step_failure]
-    error = failed[0].step_failure_data.error if failed else None
-    cause = (error.cause or error) if error else None
-    interrupted = isinstance(session.error, DagsterExecutionInterruptedError)
-    # between two stages, or on the way out of one, Dagster takes its own interrupt for the step's failure
-    if canceled or interrupted or (cause and cause.cls_name == DagsterExecutionInterruptedError.__name__):
-        return KeyboardInterrupt()
-    if isinstance(session.error, PenstockError):
-        return session.error
-    shown = cause.message.strip().splitlines()[0] if cause else "no reason recorded"
-    return PenstockError(
-        f"Dagster run `{result.run_id}` of batch `{batch.batch}` broke off: {shown}",
-        hint="penstock run … again finishes what is unfinished; PENSTOCK_DEBUG=1 shows more",
-    )
+        self.report.runs.append(batch.run_id)
+        try:
+            run_in_process(session, instance)
+        finally:
+            for outcome in session.outcomes:
+                if outcome.stage in self.report.stages:
+                    self.report.stages[outcome.stage].add(outcome)

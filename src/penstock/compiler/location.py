@@ -12,6 +12,9 @@ from penstock.execution.workspace import Workspace
 from penstock.plan.load import load_config
 from penstock.plan.topology import Topology
 
+DISPATCHER_FIRST_SECONDS = 2.0
+"""What is queued for a shorter time is left to the dispatcher, where there is one: a run takes longer to start."""
+
 _log = logging.getLogger("penstock.definitions")
 
 
@@ -45,5 +48,6 @@ def definitions_of(home: Path, config: Path, profile: str) -> Definitions:
             jobs.append(job)
             names[topology.digest, segment] = job.name
     problems = len(loaded.problems)
-    sensors = [each(open_workspace, jobs, names, problems) for each in (queue_sensor, gate_sensor)]
+    patience = DISPATCHER_FIRST_SECONDS if loaded.profile.workers.dispatch else 0.0
+    sensors = [each(open_workspace, jobs, names, problems, patience) for each in (queue_sensor, gate_sensor)]
     return Definitions(jobs=jobs, sensors=sensors)

@@ -19,6 +19,7 @@ from penstock.compiler.lost_runs import end_lost_runs
 from penstock.compiler.session import BATCH_TAG
 from penstock.execution.planning import plan_batches, run_key
 from penstock.execution.workspace import Workspace
+from penstock.ledger.status import JobStatus
 
 RUN_KEY_TAG = "dagster/run_key"
 _SECONDS = 5
@@ -28,17 +29,25 @@ JobNames = Mapping[tuple[str, int], str]
 
 
 def queue_sensor(
-    open_workspace: Callable[[], Workspace], jobs: Collection[JobDefinition], names: JobNames, problems: int
+    open_workspace: Callable[[], Workspace],
+    jobs: Collection[JobDefinition],
+    names: JobNames,
+    problems: int,
+    patience: float = 0.0,
 ) -> SensorDefinition:
     """The sensor that starts what `penstock submit` and schedules have queued."""
-    return _sensor("penstock_queue_sensor", open_workspace, jobs, names, problems, gated=False)
+    return _sensor("penstock_queue_sensor", open_workspace, jobs, names, problems, patience, gated=False)
 
 
 def gate_sensor(
-    open_workspace: Callable[[], Workspace], jobs: Collection[JobDefinition], names: JobNames, problems: int
+    open_workspace: Callable[[], Workspace],
+    jobs: Collection[JobDefinition],
+    names: JobNames,
+    problems: int,
+    patience: float = 0.0,
 ) -> SensorDefinition:
     """The sensor that takes jobs on whose gate has opened."""
-    return _sensor("pdf_ir_ready_sensor", open_workspace, jobs, names, problems, gated=True)
+    return _sensor("pdf_ir_ready_sensor", open_workspace, jobs, names, problems, patience, gated=True)
 
 
 def _sensor(
@@ -47,6 +56,7 @@ def _sensor(
     jobs: Collection[JobDefinition],
     names: JobNames,
     problems: int,
+    patience: float,
     *,
     gated: bool,
 ) -> SensorDefinition:
@@ -54,27 +64,23 @@ def _sensor(
         with closing(open_workspace()) as workspace:
             workspace.ledger.recover()
             end_lost_runs(context.instance, workspace)
-            batches = plan_batches(workspace, gated, lambda key: _ended(context.instance, key))
-        unknown = 0
+            batches = plan_batches(workspace, gated, names.keys(), lambda key: _ended(context.instance, key), patience)
+            with workspace.ledger.read() as cx:
+                queued = workspace.ledger.versions_in_flight(cx, JobStatus.QUEUED)
         for batch in batches:
-            job = names.get((batch.topology, batch.segment))
-            if job is None:
-                unknown += 1
-                continue
             yield RunRequest(
                 run_key=run_key(batch),
-                job_name=job,
+                job_name=names[batch.topology, batch.segment],
                 run_config=run_config(batch.batch),
                 tags={BATCH_TAG: batch.batch, "penstock/documents": str(batch.size)},
             )
         notes = [f"{problems} problems in the configuration: penstock validate"] if problems else []
+        unknown = [digest for digest in queued if (digest, 0) not in names]
         if unknown:
-            notes.append(
-                f"{unknown} batches are of pipeline versions that this code location has not loaded: reload it"
-            )
+            notes.append(f"{len(unknown)} pipeline versions are queued that this location has not loaded: reload it")
         for note in notes:
             context.log.warning(note)
-        if len(batches) == unknown:
+        if not batches:
             yield SkipReason("; ".join(notes) or ("no gate has opened" if gated else "nothing is queued"))
 
     what = "Takes jobs on whose gate has opened." if gated else "Starts a run for each batch of queued documents."

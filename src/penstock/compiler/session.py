@@ -17,6 +17,13 @@ RESOURCE = "penstock"
 BATCH_TAG = "penstock/batch"
 
 
+def batch_tags(batch: BatchRun) -> dict[str, str]:
+    """What a run is tagged by besides its pipeline and version: the batch, how many documents, whose they are."""
+    tenants = sorted({job.tenant for job in batch.jobs.values()})
+    shown = tenants[0] if len(tenants) == 1 else f"{len(tenants)} tenants"
+    return {BATCH_TAG: batch.batch, "penstock/documents": str(batch.size), "penstock/tenant": shown}
+
+
 class Session:
     """A batch and the outcomes of its stages so far; `error` is what broke the run off."""
 
@@ -73,6 +80,8 @@ def session_resource(open_workspace: Callable[[], Workspace], topology: Topology
                     run_id=context.run.run_id if context.run else "",
                     limit=profile.batch.documents,
                 )
+                if batch and context.run and context.instance:
+                    context.instance.add_run_tags(context.run.run_id, batch_tags(batch))
                 workspace.stages.prepare(batch.stages if batch else ())
                 yield Session(batch)
             sweep(workspace)

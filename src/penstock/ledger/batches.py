@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection, and_, exists, select, update
 
+from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
+from penstock.ledger.job_rows import QUEUED, is_now
 from penstock.ledger.status import JobStatus
 from penstock.ledger.tables import batches, jobs
 
@@ -28,6 +30,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str | None = None
 
 
+_HAS_QUEUED = exists().where(QUEUED, jobs.c.batch == batches.c.batch, jobs.c.batch.is_not(None))
 _COLUMNS = [batches.c[name] for name in Batch.__struct_fields__]
 
 
@@ -57,29 +60,22 @@ class Batches:
     def ended(self, cx: Connection, batch: str) -> None:
         cx.execute(update(batches).where(batches.c.batch == batch).values(status="ended"))
 
-    def unbatched(self, cx: Connection, limit: int, *, gated: bool = False) -> list[tuple[str, str, int, str]]:
-        """(pipeline, topology, segment, job) of queued jobs that are in no batch, oldest first.
-
-        Args:
-            gated: those that have passed a gate, instead of those that have not.
-        """
-        segment = jobs.c.segment > 0 if gated else jobs.c.segment == 0
-        query = (
-            select(jobs.c.pipeline, jobs.c.topology, jobs.c.segment, jobs.c.job)
-            .where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.is_(None), segment)
-            .order_by(jobs.c.created_at, jobs.c.job)
-        )
-        return list(cx.execute(query.limit(limit)))
+    def unbatched(self, cx: Connection, topology: str, segment: int, limit: int, seconds: float = 0.0) -> list[str]:
+        """Jobs of a segment that have been queued for so long and are in no batch, oldest first."""
+        mine = [QUEUED, jobs.c.topology == topology, jobs.c.segment == segment, jobs.c.batch.is_(None)]
+        if seconds:
+            mine.append(jobs.c.updated_at < now() - seconds)
+        query = select(jobs.c.job).where(*mine).order_by(jobs.c.created_at, jobs.c.job)
+        return list(cx.execute(query.limit(limit)).scalars())
 
     def planned(self, cx: Connection) -> list[Batch]:
         """Batches whose run is still to be started, while some of their jobs are queued."""
-        waiting = select(jobs.c.batch).where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.is_not(None)).distinct()
-        query = select(*_COLUMNS).where(batches.c.status == "planned", batches.c.batch.in_(waiting))
+        query = select(*_COLUMNS).where(batches.c.status == "planned", _HAS_QUEUED)
         return [Batch(**row._mapping) for row in cx.execute(query.order_by(batches.c.created_at))]
 
     def working(self, cx: Connection) -> set[str]:
         """The runs that hold running jobs."""
-        running = select(jobs.c.batch).where(jobs.c.status == JobStatus.RUNNING, jobs.c.batch.is_not(None)).distinct()
+        running = select(jobs.c.batch).where(is_now(JobStatus.RUNNING), jobs.c.batch.is_not(None)).distinct()
         query = select(batches.c.run_id).where(batches.c.run_id.is_not(None), batches.c.batch.in_(running))
         return set(cx.execute(query).scalars())
 
@@ -90,10 +86,9 @@ class Batches:
 
     def close_empty(self, cx: Connection) -> None:
         """End planned batches whose jobs have all been taken by others."""
-        queued = exists().where(jobs.c.batch == batches.c.batch, jobs.c.status == JobStatus.QUEUED)
-        cx.execute(update(batches).where(batches.c.status == "planned", ~queued).values(status="ended"))
+        cx.execute(update(batches).where(batches.c.status == "planned", ~_HAS_QUEUED).values(status="ended"))
 
     def drop_stale(self, cx: Connection) -> None:
         """Free queued jobs whose batch has ended or lost its run, so that they are batched again."""
-        gone = select(batches.c.batch).where(batches.c.status != "planned")
-        cx.execute(update(jobs).where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch.in_(gone)).values(batch=None))
+        gone = exists().where(batches.c.batch == jobs.c.batch, batches.c.status != "planned")
+        cx.execute(update(jobs).where(QUEUED, jobs.c.batch.is_not(None), gone).values(batch=None))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, or_, select, true
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
@@ -49,8 +49,18 @@ FAILED = and_(*(jobs.c.status != status for status in JobStatus))
 """The condition of a job in a failure state, whatever its name."""
 
 
-WAITS = jobs.c.status == literal(JobStatus.WAITING, literal_execute=True)
-"""At a gate. Spelt out in the statement, so that the database sees which partial index holds these rows."""
+def is_now(status: JobStatus) -> ColumnElement[bool]:
+    """The condition of a job in a state, spelt out in the statement: the database sees which partial index it meets."""
+    return jobs.c.status == literal(status, literal_execute=True)
+
+
+OTHER = jobs.alias("other")
+BUSY = exists().where(
+    OTHER.c.tenant == jobs.c.tenant, OTHER.c.document == jobs.c.document, OTHER.c.status == JobStatus.RUNNING
+)
+"""Another job of the document is being worked on."""
+
+QUEUED, WAITS = is_now(JobStatus.QUEUED), is_now(JobStatus.WAITING)
 
 
 class JobRows:
@@ -114,6 +124,12 @@ class JobRows:
         query = select(*gate, func.count(), now() - func.min(jobs.c.waiting_since))
         query = query.where(jobs.c.status == JobStatus.WAITING).group_by(*gate).order_by(*gate)
         return [(row[0], row[1], row[2], row[3]) for row in cx.execute(query)]
+
+    def queued(self, cx: Connection, topology: str, segment: int, limit: int) -> list[tuple[Job, float]]:
+        """Jobs that may be claimed, oldest first, and when each was made; in a batch or not."""
+        mine = (QUEUED, jobs.c.topology == topology, jobs.c.segment == segment, ~BUSY)
+        query = select(*JOB_COLUMNS, jobs.c.created_at).where(*mine).order_by(jobs.c.created_at, jobs.c.job)
+        return [(job_of(row), row.created_at) for row in cx.execute(query.limit(limit))]
 
     def ready(
         self, cx: Connection, topology: str, gate: str, field: str, equals: Any, limit: int, ids: Sequence[str] | None

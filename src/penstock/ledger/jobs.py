@@ -13,23 +13,19 @@ from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exist
 from penstock.errors import IllegalTransitionError
 from penstock.ledger.clock import now
 from penstock.ledger.database import slices
-from penstock.ledger.job_rows import FAILED, JOB_COLUMNS, WAITS, Job, JobRows, job_of
+from penstock.ledger.job_rows import BUSY, FAILED, JOB_COLUMNS, OTHER, QUEUED, WAITS, Job, JobRows, job_of
 from penstock.ledger.pdf_requests import RequestState, gate_asked_at, reopen, unread, withdrawal
 from penstock.ledger.status import GATE_TIMEOUT, LIVE, NO_DOCUMENT, JobStatus, is_failure, sources_of
 from penstock.ledger.tables import dead_letters, documents, jobs
 
 __all__ = ["Failure", "Job", "Jobs", "slices"]
 
-_OTHER = jobs.alias("other")
-_BUSY = exists().where(
-    _OTHER.c.tenant == jobs.c.tenant, _OTHER.c.document == jobs.c.document, _OTHER.c.status == JobStatus.RUNNING
-)
 _OUTDATED = or_(
     exists().where(
-        _OTHER.c.tenant == jobs.c.tenant,
-        _OTHER.c.document == jobs.c.document,
-        _OTHER.c.pipeline == jobs.c.pipeline,
-        _OTHER.c.generation > jobs.c.generation,
+        OTHER.c.tenant == jobs.c.tenant,
+        OTHER.c.document == jobs.c.document,
+        OTHER.c.pipeline == jobs.c.pipeline,
+        OTHER.c.generation > jobs.c.generation,
     ),
     exists().where(
         documents.c.tenant == jobs.c.tenant,
@@ -94,10 +90,10 @@ class Jobs(JobRows):
         A document that another job is working on is left for later, so that its versions never cross.
         """
         where = [
-            jobs.c.status == JobStatus.QUEUED,
+            QUEUED,
             jobs.c.topology == topology,
             jobs.c.segment == segment,
-            ~_BUSY,
+            ~BUSY,
             jobs.c.batch == batch if batch is not None else true(),
         ]
         parts = [true()] if ids is None else [jobs.c.job.in_(part) for part in slices(ids)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, exists, func, or_, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
@@ -15,6 +15,7 @@ from penstock.ledger.database import COMMIT, Database, readable_url, sqlite_url
 from penstock.ledger.dead_letters import DeadLetters
 from penstock.ledger.documents import Documents
 from penstock.ledger.health import LEDGER, check_is_ledger
+from penstock.ledger.job_rows import is_now
 from penstock.ledger.jobs import Jobs
 from penstock.ledger.outbox import Outbox
 from penstock.ledger.pdf_requests import PDFRequests
@@ -99,8 +100,8 @@ class Ledger:
 
         Versions are few and jobs are many: it asks for one job of each version, however many there are.
         """
-        of_version = jobs.c.topology == topologies.c.digest
-        live = or_(*(exists().where(of_version, jobs.c.status == status) for status in statuses or LIVE))
+        of_version = and_(jobs.c.topology == topologies.c.digest, jobs.c.pipeline == topologies.c.pipeline)
+        live = or_(*(exists().where(of_version, is_now(status)) for status in statuses or LIVE))
         return list(cx.execute(select(topologies.c.digest).where(live).order_by(topologies.c.created_at)).scalars())
 
     def close(self) -> None:

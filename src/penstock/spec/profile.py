@@ -51,9 +51,13 @@ class StoresSpec(SpecModel):
 
 
 class WorkersSpec(SpecModel):
-    """What does the work that jobs wait for at a gate."""
+    """Processes beside Dagster's: what does the work that jobs wait for at a gate, and what starts work at once."""
 
     pdf: Binding | None = Field(default=None, description="What reads PDFs (`penstock worker pdf`).")
+    dispatch: bool = Field(
+        default=True,
+        description="Whether `penstock up` starts a dispatcher beside Dagster's sensors (`penstock worker dispatch`).",
+    )
 
 
 class QueuesSpec(SpecModel):

@@ -39,6 +39,8 @@ def run_everything(workspace: Workspace, home: Path, config: Path, profile: str,
         "daemon": ["dagster._daemon", "run", *location],
         "relay": ["penstock", "worker", "relay"],
     }
+    if workspace.profile.workers.dispatch:
+        commands["dispatcher"] = ["penstock", "worker", "dispatch"]
     parts = {
         name: subprocess.Popen(  # noqa: S603 - the command is made here, of nothing that comes from outside
             [sys.executable, "-m", *command], env=environment, start_new_session=True, cwd=folder

@@ -93,7 +93,7 @@ def test_batches_are_no_larger_than_the_profile_says(scene: Scene) -> None:
     scene.write(a="x" * 700_000, b="x" * 700_001, c="x" * 10, d="x" * 2_000_000, e="x")
     scene.submit()
     scene.workspace.profile = ProfileSpec(name="toys", batch=BatchSpec(documents=2, megabytes=1))
-    sizes = [batch.size for batch in plan_batches(scene.workspace, False, lambda key: False)]
+    sizes = [batch.size for batch in plan_batches(scene.workspace, False, [(SMALL.digest, 0)], lambda key: False)]
     assert sizes == [1, 2, 1, 1], "a document that is larger by itself goes alone"
 
 
@@ -143,7 +143,8 @@ def test_sensors_that_evaluate_at_once_ask_for_the_same_runs(scene: Scene, insta
     def evaluate() -> None:
         workspace = Workspace(scene.home, scene.workspace.config, ProfileSpec(name="t", batch=BatchSpec(documents=3)))
         together.wait()
-        found.append({run_key(batch) for batch in plan_batches(workspace, False, lambda key: False)})
+        planned = plan_batches(workspace, False, [(SMALL.digest, 0)], lambda key: False)
+        found.append({run_key(batch) for batch in planned})
         workspace.close()
 
     threads = [threading.Thread(target=evaluate) for _ in range(4)]
@@ -202,9 +203,7 @@ def test_a_version_that_is_not_loaded_is_told_and_keeps_its_batch(scene: Scene, 
     scene.write(a="aspirin")
     scene.submit()
     stranger = Location(scene, pipeline(INGEST, name="stranger"))
-    assert stranger.skipped(instance) == (
-        "1 batches are of pipeline versions that this code location has not loaded: reload it"
-    )
+    assert stranger.skipped(instance) == ("1 pipeline versions are queued that this location has not loaded: reload it")
     assert len(Location(scene, SMALL).tick(instance)) == 1
 
 
@@ -248,6 +247,7 @@ def test_a_job_keeps_the_stages_it_was_submitted_with(scene: Scene, toys: Any, i
     assert old.name == f"waits_pipeline_after_gate_job_{WAITS.digest[:8]}"
     location = Location(scene, changed)
     assert "has not loaded" in location.skipped(instance, gated=True)
+    assert "has not loaded" in location.skipped(instance)
     location = Location(scene, WAITS)
     (request,) = location.tick(instance, gated=True)
     location.launch(instance, request)

@@ -18,10 +18,10 @@ def plan(ledger: Ledger, name: str, jobs: Sequence[str], **changes: Any) -> Batc
 def test_queued_jobs_are_batched_once_and_oldest_first(ledger: Ledger) -> None:
     first, second = [add(ledger, name)[0] for name in "ba"]
     with ledger.read() as cx:
-        assert ledger.batches.unbatched(cx, 10) == [("auto", "auto", 0, first), ("auto", "auto", 0, second)]
+        assert ledger.batches.unbatched(cx, "auto", 0, 10) == [first, second]
     batch = plan(ledger, "b1", [first])
     with ledger.read() as cx:
-        assert ledger.batches.unbatched(cx, 10) == [("auto", "auto", 0, second)]
+        assert ledger.batches.unbatched(cx, "auto", 0, 10) == [second]
         assert ledger.batches.planned(cx) == [batch]
         assert ledger.batches.get(cx, "b1") == batch
         assert ledger.batches.get(cx, "b2") is None
@@ -78,7 +78,7 @@ def test_jobs_that_a_batch_left_in_the_queue_are_batched_again(ledger: Ledger) -
     with ledger.begin() as cx:
         ledger.batches.ended(cx, "b1")
         ledger.batches.drop_stale(cx)
-        assert ledger.batches.unbatched(cx, 10) == [("auto", "auto", 0, left)]
+        assert ledger.batches.unbatched(cx, "auto", 0, 10) == [left]
 
 
 def test_a_job_that_was_taken_meanwhile_stays_out_of_a_planned_batch(ledger: Ledger) -> None:
@@ -101,6 +101,6 @@ def test_a_job_leaves_its_batch_when_it_waits_or_is_queued_again(ledger: Ledger)
         ledger.jobs.open_gate(cx, "auto", "gate", "pdf_ir_ready", False)
         ledger.jobs.release(cx, "w1")
         ledger.jobs.requeue_failed(cx, [ids[2]])
-        assert {job for _, _, _, job in ledger.batches.unbatched(cx, 10)} == {ids[1], ids[2]}
-        assert [job for _, _, _, job in ledger.batches.unbatched(cx, 10, gated=True)] == [ids[0]]
+        assert set(ledger.batches.unbatched(cx, "auto", 0, 10)) == {ids[1], ids[2]}
+        assert ledger.batches.unbatched(cx, "auto", 1, 10) == [ids[0]]
     assert statuses(ledger, ids) == ["queued"] * 3

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     false,
 )
 
@@ -79,8 +80,25 @@ jobs = Table(
 )
 Index("ix_jobs_tenant_document_pipeline", jobs.c.tenant, jobs.c.document, jobs.c.pipeline, jobs.c.generation)
 Index("ix_jobs_status_pipeline", jobs.c.status, jobs.c.pipeline)
-Index("ix_jobs_batch", jobs.c.batch)
-Index("ix_jobs_queued", jobs.c.status, jobs.c.created_at, jobs.c.job, **where(jobs.c.status == "queued"))
+Index(
+    "ix_jobs_queued",
+    jobs.c.topology,
+    jobs.c.segment,
+    jobs.c.created_at,
+    jobs.c.job,
+    **where(jobs.c.status == "queued"),
+)
+Index("ix_jobs_planned", jobs.c.batch, **where(and_(jobs.c.status == "queued", jobs.c.batch.is_not(None))))
+Index(
+    "ix_jobs_waiting",
+    jobs.c.topology,
+    jobs.c.current_stage,
+    jobs.c.pdf_downloaded,
+    jobs.c.pdf_ir_ready,
+    jobs.c.post_pdf_started,
+    jobs.c.waiting_since,
+    **where(jobs.c.status == "waiting"),
+)
 Index("uq_jobs_running_document", jobs.c.tenant, jobs.c.document, unique=True, **where(jobs.c.status == "running"))
 Index(
     "uq_jobs_queued_document_pipeline",
