@@ -69,8 +69,9 @@ class RawPayload(Record, frozen=True, kw_only=True):
 class LayoutBox(Record, frozen=True, kw_only=True):
     """Where on a page a span of text stands. `order` counts through the document, in reading order.
 
-    `kind` says what stands there: `text`, `heading`, `list`, `table`, `figure`, `caption`, `footnote`, `title`. What is
-    no part of the text, such as a heading or a figure itself, has an empty span where it belongs.
+    `kind` says what stands there: `text`, `heading`, `list`, `table`, `figure`, `caption`, `footnote`, `title`,
+    `equation`, `code`. What is no part of the text, such as a heading or a figure itself, has an empty span where it
+    belongs.
     """
 
     page: int

@@ -6,6 +6,7 @@ without the provider (<https://github.com/microsoft/onnxruntime/issues/17801>); 
 placed on the CPU (`session.disable_cpu_ep_fallback`).
 """
 
+import ctypes
 import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -32,17 +33,17 @@ class Trouble(NamedTuple):
     hint: str
 
 
-_NO_GPU = Trouble("no_gpu", "there is no GPU", "give the process a GPU, or say `device: cpu`")
+NO_GPU = Trouble("no_gpu", "there is no GPU", "give the process a GPU, or say `device: cpu`")
 _DRIVER = Trouble("gpu_driver", "the driver does not fit this onnxruntime", "update the NVIDIA driver")
-_OUT_OF_MEMORY = Trouble(
+OUT_OF_MEMORY = Trouble(
     "gpu_out_of_memory", "the GPU has no memory left", "free its memory, or work off fewer documents at once"
 )
 
 CUDA: dict[int, Trouble] = {
-    2: _OUT_OF_MEMORY,
+    2: OUT_OF_MEMORY,
     35: _DRIVER,
     46: Trouble("gpu_busy", "another process has the GPU to itself", "wait for it, or name another GPU"),
-    100: _NO_GPU,
+    100: NO_GPU,
     101: Trouble("wrong_gpu", "there is no GPU of this number", "check `CUDA_VISIBLE_DEVICES`"),
     209: Trouble("wrong_gpu", "the GPU is none that this onnxruntime was built for", "use another GPU or build"),
     803: _DRIVER,
@@ -64,7 +65,7 @@ def check_gpu(where: str, status: str = NO_GPU_STATUS) -> None:
     import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
 
     if CUDA_PROVIDER not in onnxruntime.get_available_providers():
-        raise _unavailable(where, Trouble("no_gpu", "this onnxruntime knows no GPU", _INSTALL), status)
+        raise unavailable(where, Trouble("no_gpu", "this onnxruntime knows no GPU", _INSTALL), status)
 
 
 def open_session(graph: Path, device: Device, where: str, status: str = NO_GPU_STATUS) -> Any:
@@ -86,7 +87,7 @@ def open_session(graph: Path, device: Device, where: str, status: str = NO_GPU_S
         # Without its CUDA libraries onnxruntime complains of a model that would run on the CPU, not of them.
         if _ON_THE_CPU in str(exc) and CUDA_PROVIDER not in _session(graph, CUDA_PROVIDER).get_providers():
             trouble = Trouble("no_gpu", "onnxruntime cannot load its CUDA provider", _LIBRARIES)
-            raise _unavailable(where, trouble, status) from exc
+            raise unavailable(where, trouble, status) from exc
         raise gpu_error(exc, where, status) from exc
 
 
@@ -108,7 +109,7 @@ def gpu_error(exc: Exception, where: str, status: str = NO_GPU_STATUS) -> StageE
     numbers = _CUDA_FAILURE.findall(said)
     trouble = CUDA.get(int(numbers[-1])) if numbers else None
     if trouble is None and _NO_MEMORY.search(said):
-        trouble = _OUT_OF_MEMORY
+        trouble = OUT_OF_MEMORY
     if trouble is None and _ON_THE_CPU in said:
         trouble = Trouble("gpu_unfit", "a part of the model runs on the CPU only", "say `device: cpu`")
     if trouble is None:
@@ -116,10 +117,24 @@ def gpu_error(exc: Exception, where: str, status: str = NO_GPU_STATUS) -> StageE
         trouble = Trouble(
             "gpu_failed", f"the GPU does not work (`{code}`)", "look at `nvidia-smi` and the system's log"
         )
-    return _unavailable(where, trouble, status)
+    return unavailable(where, trouble, status)
 
 
-def _unavailable(where: str, trouble: Trouble, status: str) -> UnavailableError:
+def unavailable(where: str, trouble: Trouble, status: str = NO_GPU_STATUS) -> UnavailableError:
+    """The error for what is the matter with a GPU; `status` is the state of jobs that find none."""
     states = {"no_gpu": status, "gpu_out_of_memory": OUT_OF_MEMORY_STATUS}
     message = f"{where}: {trouble.word}: {trouble.what}"
     return UnavailableError(message, status=states.get(trouble.word, NO_GPU_STATUS), hint=trouble.hint)
+
+
+def cuda_devices() -> int:
+    """How many GPUs the NVIDIA driver shows to this process; none where there is no driver.
+
+    Source: <https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__DEVICE.html>.
+    """
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    return count.value if not driver.cuInit(0) and not driver.cuDeviceGetCount(ctypes.byref(count)) else 0

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from penstock.adapters.secret import SecretName
+from penstock.adapters.secret_name import SecretName
 from penstock.errors import UnavailableError
 
 TOPIC = r"^[a-zA-Z0-9._-]{1,249}$"

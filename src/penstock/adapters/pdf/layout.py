@@ -5,7 +5,7 @@ from typing import Literal
 from penstock.adapters.pdf.geometry import Box
 from penstock.records import Record
 
-Kind = Literal["title", "heading", "text", "list", "footnote", "caption", "table", "figure"]
+Kind = Literal["title", "heading", "text", "list", "footnote", "caption", "table", "figure", "equation", "code"]
 
 
 class Place(Record, frozen=True, kw_only=True):

@@ -22,7 +22,6 @@ from penstock.adapters.pdf.words import page_words
 from penstock.errors import RejectedError, StageTimeoutError
 
 _ONE_AT_A_TIME = threading.Lock()
-"""PDFium knows one document of one thread at a time."""
 
 _BROKEN = 3
 _ERRORS = {
@@ -53,8 +52,8 @@ class CPUReader:
         import pypdfium2.raw as raw  # type: ignore[import-untyped]  # it has no stubs
 
         texts: list[PageText] = []
-        with _ONE_AT_A_TIME, bounded_memory(self._settings.max_megabytes), opened(content) as document:
-            count = self._count(document)
+        with one_at_a_time(), bounded_memory(self._settings.max_megabytes), opened(content) as document:
+            count = checked_count(document, self._settings.max_pages)
             unread: list[int] = []
             for number in range(1, count + 1):
                 if deadline is not None and time.monotonic() > deadline:
@@ -65,7 +64,7 @@ class CPUReader:
                     else:
                         texts += page_texts(raw, page)
             recognised = self._recognised(raw, document, unread, deadline) if unread else []
-            title = _info_title(document)
+            title = info_title(document)
         left = tuple(sorted(set(unread) - {text.number for text in recognised}))
         if len(left) > self._settings.max_unread * count:
             raise _needs_ocr(len(left), count)
@@ -76,14 +75,6 @@ class CPUReader:
         blocks = flowed([(text, page_columns(text, body)) for text in texts], body)
         ocr = tuple(sorted({text.number for text in recognised}))
         return Layout(blocks=tuple(blocks), pages=count, title=title, unread=left, ocr=ocr)
-
-    def _count(self, document: Any) -> int:
-        count = len(document)
-        if not count:
-            raise RejectedError("PDF: no pages; at least one would be right")
-        if count > self._settings.max_pages:
-            raise RejectedError(f"PDF: {count} pages; at most {self._settings.max_pages} would be right")
-        return count
 
     def _recognised(self, raw: Any, document: Any, numbers: Sequence[int], deadline: float | None) -> list[PageText]:
         """Pages that are pictures, read by tesseract; none where it is not installed, or not wanted."""
@@ -154,6 +145,23 @@ class Page:
 
 
 @contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """What surrounds every use of PDFium, which knows one document of one thread at a time."""
+    with _ONE_AT_A_TIME:
+        yield
+
+
+def checked_count(document: Any, most: int) -> int:
+    """The number of its pages. Raises `RejectedError` where there are none, or more than `most`."""
+    count = len(document)
+    if not count:
+        raise RejectedError("PDF: no pages; at least one would be right")
+    if count > most:
+        raise RejectedError(f"PDF: {count} pages; at most {most} would be right")
+    return count
+
+
+@contextmanager
 def opened(content: bytes) -> Iterator[Any]:
     """A PDF as pypdfium2 opens it. Raises `RejectedError` where it does not."""
     import pypdfium2
@@ -187,6 +195,7 @@ def _page(raw: Any, document: Any, number: int) -> Iterator[Page]:
         raw.FPDF_ClosePage(page)
 
 
-def _info_title(document: Any) -> str:
+def info_title(document: Any) -> str:
+    """The title in the file's properties; nothing where it is a file's name or a program's."""
     title = " ".join(str(document.get_metadata_dict().get("Title", "")).split())
     return "" if len(title) < 4 or _JUNK_TITLE.search(title) else title
