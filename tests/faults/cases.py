@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.faults.oracle import Manifest, compare, write_manifest
-from tests.faults.processes import PROJECT, Process, StuckError, command, fork
-from tests.faults.scenarios import FIRST, Scenario
+from tests.faults.processes import PROJECT, Process, StuckError, fork, penstock
+from tests.faults.scenarios import Documents, Scenario
 
 LEASE_SECONDS = 5
 """The least that a profile may say."""
@@ -57,6 +57,11 @@ class Case:
         return f"{self.ledger}/{self.scenario}/{self.effect}/{self.mode}"
 
     @property
+    def role(self) -> str:
+        """The process that the effect is of."""
+        return self.effect.partition(":")[0]
+
+    @property
     def kind(self) -> str:
         """The effect without its number."""
         return self.effect.partition("#")[0]
@@ -86,13 +91,14 @@ class Stage:
         self.place = folder / "place"
         self.ledgers = ledgers
         self._isolation = isolation
+        self._under_way: list[Process] = []
 
     def reference(self, scenario: Scenario) -> tuple[list[str], Manifest]:
         """The effects of a scenario in which nothing goes wrong, and its end."""
         self._set(scenario)
         plan = self._plan()
-        process = self._start("reference", scenario.command, plan)
-        assert process.end() == 0, process.err
+        for command in scenario.commands:
+            self._do("reference", command, plan)
         numbers: dict[str, int] = {}
         effects = []
         for line in (self.place / "trace").read_text().splitlines():
@@ -109,17 +115,18 @@ class Stage:
         result = Result(case)
         self._set(scenario, _TIMEOUT_SECONDS.get(case.mode, 30.0))
         plan = self._plan(effect=case.effect, mode=case.mode)
-        process = self._start("fault", scenario.command, plan)
+        self._under_way = []
         try:
-            self._suffer(scenario, case, process, result)
-            result.fired = (self.place / "fired").exists()
-            result.code = process.code
-            result.deviations += _shown(process)
+            for command in scenario.commands:
+                self._suffer(scenario, case, self._start("fault", command, plan), result)
+                if result.fired:
+                    break
             result.heals = self._heal(scenario)
             result.deviations += compare(reference, self._look())
         except (StuckError, AssertionError) as exc:
             result.deviations.append(str(exc))
-            process.kill()
+            for process in self._under_way:
+                process.kill()
         result.seconds = round(time.monotonic() - began, 2)
         return result
 
@@ -129,41 +136,64 @@ class Stage:
         shutil.copytree(self.place, target)
 
     def _suffer(self, scenario: Scenario, case: Case, process: Process, result: Result) -> None:
+        """Let a command run into the fault, if it is the one that does."""
         fired = self.place / "fired"
-        is_run = case.effect.startswith("run:")
+        is_command = case.role == process.role
         if case.mode == "hang":
             process.wait(until=fired.exists)
-            if is_run and not process.wait(_OPERATOR_SECONDS):
+            if is_command and fired.exists() and not process.wait(_OPERATOR_SECONDS):
                 process.kill()
                 result.ended_by = "operator"
-        elif case.mode == "stop" and is_run:
+        elif case.mode == "stop" and is_command:
             process.wait(until=lambda: process.stopped)
             if process.stopped:
-                other = self._start("other", scenario.command)
-                other.wait(_TAKE_OVER_SECONDS)
-                result.ended_by = "other" if other.code == 0 else "itself"
-                process.go_on()
-                other.end()
-                result.deviations += _shown(other)
+                result.ended_by = "other" if self._take_over(scenario, process, result) else "itself"
         process.end()
+        result.fired = fired.exists()
+        result.code = process.code
+        result.deviations += _shown(process)
+
+    def _take_over(self, scenario: Scenario, stopped: Process, result: Result) -> bool:
+        """Play the commands while one process is stopped for longer than its lease; returns whether they could end."""
+        began = time.monotonic()
+        others: list[Process] = []
+        is_over = True
+        while is_over and (not others or len(scenario.commands) > 1) and time.monotonic() - began < LEASE_SECONDS + 1:
+            for command in scenario.commands:
+                others.append(self._start("other", command))
+                is_over = others[-1].wait(_TAKE_OVER_SECONDS)
+                result.deviations += _shown(others[-1])
+                if not is_over:
+                    break
+        stopped.go_on()
+        others[-1].end()
+        return is_over and others[-1].code == 0
 
     def _heal(self, scenario: Scenario) -> int:
-        """Run the command again until nothing is left to do; returns how often."""
+        """Give the commands again until nothing is left to do; returns how often."""
+        last: Process
         for number in range(1, HEALS + 1):
-            process = self._start(f"heal{number}", scenario.command)
-            if process.end() == 0 and _is_idle(json.loads(process.out)):
+            codes = []
+            for command in scenario.commands:
+                last = self._start(f"heal{number}", command)
+                codes.append(last.end())
+            if not any(codes) and _is_idle(json.loads(last.out)):
                 return number
-        raise AssertionError(f"still not healed after {HEALS} runs: {_last_line(process.err)} {process.out[:300]}")
+        raise AssertionError(f"still not healed after {HEALS} runs: {_last_line(last.err)} {last.out[:300]}")
+
+    def _do(self, name: str, command: tuple[str, ...], plan: Path | None = None) -> None:
+        process = self._start(name, command, plan)
+        assert process.end() == 0, process.err
 
     def _set(self, scenario: Scenario, timeout_seconds: float = 30.0) -> None:
         if scenario.before:
             base = self.folder / f"base-{scenario.name}"
             if not base.exists():
                 self._clear(timeout_seconds)
-                self._write(dict(FIRST))
+                self._write(scenario.begins)
                 self.ledgers.reset(self.place, None)
-                process = self._start("before", scenario.before)
-                assert process.end() == 0, process.err
+                for command in scenario.before:
+                    self._do("before", command)
                 shutil.copytree(self.place / "home", base)
                 self.ledgers.keep(self.place, scenario.name)
             self._clear(timeout_seconds)
@@ -171,7 +201,7 @@ class Stage:
         else:
             self._clear(timeout_seconds)
         self.ledgers.reset(self.place, scenario.name if scenario.before else None)
-        self._write(dict(scenario.documents))
+        self._write(scenario.documents)
 
     def _clear(self, timeout_seconds: float) -> None:
         shutil.rmtree(self.place, ignore_errors=True)
@@ -184,12 +214,12 @@ class Stage:
         text = re.sub(r"(?<!reset_)timeout_seconds: \d+", f"timeout_seconds: {timeout_seconds:g}", policies.read_text())
         policies.write_text(text)
 
-    def _write(self, documents: dict[str, str]) -> None:
+    def _write(self, documents: Documents) -> None:
         folder = self.place / "documents"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        for name, text in documents.items():
-            (folder / name).write_text(text)
+        for name, content in documents.items():
+            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
     def _plan(self, **wanted: str) -> Path:
         plan = self.place / "plan.json"
@@ -197,14 +227,17 @@ class Stage:
         return plan
 
     def _start(self, name: str, arguments: tuple[str, ...], plan: Path | None = None) -> Process:
-        return fork(
-            self.place, name, command(arguments), self._environment(), plan, with_hosts=self._isolation == "process"
-        )
+        with_hosts = self._isolation == "process"
+        role = arguments[1] if arguments[0] == "worker" else "run"
+        work = penstock(arguments)
+        process = fork(self.place, name, work, self._environment(), role, plan=plan, with_hosts=with_hosts)
+        self._under_way.append(process)
+        return process
 
     def _look(self) -> Manifest:
         target = self.place / "manifest.json"
         look = partial(write_manifest, self.place, "sweep", target)
-        process = fork(self.place, "look", look, self._environment())
+        process = fork(self.place, "look", look, self._environment(), "look")
         assert process.end() == 0, f"the end state cannot be read: {_last_line(process.err)}"
         found: Manifest = json.loads(target.read_text())
         return found
@@ -219,7 +252,7 @@ def _is_idle(report: dict[str, Any]) -> bool:
     if "deleted" in report:
         return not report["deleted"]
     counts = report["documents"]
-    return not (report["runs"] or counts["done"] or counts["failed"] or counts["deleted"])
+    return not (report["runs"] or any(counts[each] for each in ("done", "failed", "waiting", "deleted")))
 
 
 def _shown(process: Process) -> list[str]:

@@ -22,7 +22,7 @@ from penstock import registry
 from penstock.spec.profile import STORE_PORTS
 
 PROJECT = Path(__file__).parents[2]
-LIMIT_SECONDS = 90.0
+LIMIT_SECONDS = 240.0
 """No command of a scenario takes this long unless it is stuck."""
 
 _STEP_SECONDS = 0.004
@@ -100,6 +100,7 @@ class Process:
     pid: int
     folder: Path
     name: str
+    role: str
     code: int | None = None
     stopped: bool = False
 
@@ -151,8 +152,9 @@ def fork(
     name: str,
     work: Callable[[], object],
     environment: Mapping[str, str],
-    plan: Path | None = None,
+    role: str,
     *,
+    plan: Path | None = None,
     with_hosts: bool = False,
 ) -> Process:
     """Do `work` in a child whose output goes to `folder/<name>.out` and `.err`; stage hosts are forked as well."""
@@ -160,7 +162,7 @@ def fork(
     if pid:
         with contextlib.suppress(PermissionError, ProcessLookupError):
             os.setpgid(pid, pid)
-        return Process(pid, folder, name)
+        return Process(pid, folder, name, role)
     code = 70
     try:
         os.setpgid(0, 0)
@@ -169,7 +171,7 @@ def fork(
         os.environ |= environment
         if plan is not None:
             os.environ |= {seam.PLAN: str(plan), "PYTHONPATH": _python_path()}
-            seam.install(str(plan), "run")
+            seam.install(str(plan), role)
         if with_hosts:
             hosts.install(plan)
         code = _code_of(work)
@@ -182,7 +184,7 @@ def fork(
         os._exit(code)
 
 
-def command(arguments: Sequence[str]) -> Callable[[], None]:
+def penstock(arguments: Sequence[str]) -> Callable[[], None]:
     """The `penstock` command with these arguments, as work for `fork`."""
 
     def run() -> None:

@@ -137,7 +137,8 @@ def _table(rows: Rows) -> str:
     lines = [
         "## Cases",
         "",
-        "So many cases, and after `✗` those that deviate. `run` is the process of the command, `host` the stage host.",
+        "So many cases, and after `✗` those that deviate. Before the colon stands the process: `run` is that of a command,"
+        " `host` its stage host; others are workers.",
         "",
         f"| effect | ledger | {' | '.join(MODES)} |",
         f"|---|---|{'---|' * len(MODES)}",
@@ -153,10 +154,10 @@ def _cell(cases: int, wrong: int) -> str:
 
 
 def _effects(rows: Rows) -> str:
-    lines = ["## Scenarios", "", "| scenario | command | effects |", "|---|---|---|"]
+    lines = ["## Scenarios", "", "| scenario | commands | effects |", "|---|---|---|"]
     for name, scenario in SCENARIOS.items():
         found = {row["effect"] for row in rows if row["scenario"] == name}
-        lines.append(f"| {name} | `penstock {' '.join(scenario.command)}` | {len(found)} |")
+        lines.append(f"| {name} | `{scenario.shown}` | {len(found)} |")
     lines += ["", "Effects that no scenario reaches:", ""]
     lines += [f"- `{name}`: {why}" for name, why in UNREACHED.items()]
     return "\n".join([*lines, ""])

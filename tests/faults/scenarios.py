@@ -1,7 +1,7 @@
 """What is swept: small documents, and the commands that take them in, change them and delete them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _ASPIRIN = "\n\n".join(
     ["# Aspirin after a heart attack"]
@@ -28,25 +28,35 @@ CHANGED = {
 
 _RUN = ("run", "auto", "--input", "documents", "--json")
 
+Documents = Mapping[str, str | bytes]
+Commands = tuple[tuple[str, ...], ...]
+
 
 @dataclass(frozen=True)
 class Scenario:
-    """A command, on a home in which `before` has been run, over a folder of documents."""
+    """Commands, one after another, over a folder of documents.
+
+    They begin on an empty home, or on one in which `before` has been run over the documents `begins`.
+    """
 
     name: str
-    command: tuple[str, ...]
-    documents: Mapping[str, str]
-    before: tuple[str, ...] = ()
-    """The command that made the home, over the documents `FIRST`; none: the home is empty."""
+    commands: Commands
+    documents: Documents
+    before: Commands = ()
+    begins: Documents = field(default_factory=lambda: FIRST)
+
+    @property
+    def shown(self) -> str:
+        return "; ".join(f"penstock {' '.join(command)}" for command in self.commands)
 
 
 SCENARIOS = {
     each.name: each
     for each in (
-        Scenario("first", _RUN, FIRST),
-        Scenario("change", _RUN, CHANGED, before=_RUN),
-        Scenario("delete", ("delete", "file:tea.md", "--json"), FIRST, before=_RUN),
-        Scenario("prune", (*_RUN, "--prune"), {}, before=_RUN),
-        Scenario("again", _RUN, FIRST, before=_RUN),
+        Scenario("first", (_RUN,), FIRST),
+        Scenario("change", (_RUN,), CHANGED, before=(_RUN,)),
+        Scenario("delete", (("delete", "file:tea.md", "--json"),), FIRST, before=(_RUN,)),
+        Scenario("prune", ((*_RUN, "--prune"),), {}, before=(_RUN,)),
+        Scenario("again", (_RUN,), FIRST, before=(_RUN,)),
     )
 }
