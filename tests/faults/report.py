@@ -137,8 +137,8 @@ def _table(rows: Rows) -> str:
     lines = [
         "## Cases",
         "",
-        "So many cases, and after `✗` those that deviate. Before the colon stands the process: `run` is that of a command,"
-        " `host` its stage host; others are workers.",
+        "So many cases, and after `✗` those that deviate. Before the colon stands the process: `run` is that of a",
+        "command, `host` its stage host; others are workers.",
         "",
         f"| effect | ledger | {' | '.join(MODES)} |",
         f"|---|---|{'---|' * len(MODES)}",
