@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import asyncapi
 from tests.command import Penstock
 from tests.services.kafka import KafkaBroker, kafka_broker
 
@@ -43,7 +44,14 @@ def notes(folder: Path, count: int) -> Path:
 
 
 def ids(broker: KafkaBroker, topic: str) -> list[str]:
-    return [dict(each.headers())["ce_id"].decode() for each in broker.messages(topic)]
+    """The ids of the events on a topic, each of which is as docs/asyncapi.yaml promises."""
+    found = []
+    for message in broker.messages(topic):
+        headers = {name: value.decode() for name, value in message.headers()}
+        asyncapi.check("orchestrationEvents", headers, message.value())
+        assert message.key().decode() == headers["ce_partitionkey"]
+        found.append(headers["ce_id"])
+    return found
 
 
 def outbox(penstock: Penstock) -> Any:
