@@ -5,8 +5,11 @@ Topics are not made by themselves: `topic()` makes one. The data survives `kill(
 
 import datetime
 import ipaddress
+import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -193,3 +196,14 @@ def _certificate() -> bytes:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return secret + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def main() -> int:
+    """Run a command with a broker of its own, whose address it finds in `PENSTOCK_BENCHMARK_KAFKA`."""
+    with tempfile.TemporaryDirectory(prefix="penstock-kafka-") as folder, kafka_broker(Path(folder)) as broker:
+        environment = os.environ | {"PENSTOCK_BENCHMARK_KAFKA": broker.address}
+        return subprocess.run(sys.argv[1:][sys.argv[1:2] == ["--"] :], env=environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,7 @@ from penstock.errors import StageError
 
 _MARGIN_SECONDS = 5.0
 _GLANCE_SECONDS = 1.0
+_POLL_MESSAGES = 500
 
 
 class Publisher:
@@ -57,8 +58,10 @@ class Publisher:
             else:
                 failed.append(error.name())
 
-        for message in messages:
+        for number, message in enumerate(messages):
             self._produce(message, delivered)
+            if number % _POLL_MESSAGES == 0:
+                self._producer.poll(0)
         self._producer.flush(self._connection.seconds + _MARGIN_SECONDS)
         if acknowledged != len(messages):
             why = failed[0] if failed else "_TIMED_OUT"
@@ -81,7 +84,6 @@ class Publisher:
                     f"takes no message for `{self._topic}` ({exc.args[0].name()})"
                 ) from exc
             else:
-                self._producer.poll(0)
                 return
 
     def _prepare(self) -> None:

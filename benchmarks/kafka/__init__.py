@@ -1,0 +1,1 @@
+"""How fast the relay drains a full outbox into Kafka."""
