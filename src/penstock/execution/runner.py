@@ -2,11 +2,12 @@
 
 For each document the stage's output is found by its work key, or computed. What is computed goes into one pack; then
 one transaction records outputs, stage runs, failures and the facts that tell of them. A crash before that transaction
-leaves nothing but files that nobody refers to; a crash after it leaves nothing to do again.
+leaves nothing but files that nobody refers to; a crash after it leaves nothing to do again. A stage that takes long is
+recorded every few seconds, so that a crash costs no more than these.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,9 @@ from penstock.registry import StageType, stage_type
 from penstock.resilience.calls import Outcome
 from penstock.resilience.guard import Guard
 
+_FIRST_PART = 32
+_PART_SECONDS = 5.0
+
 
 def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
     """Take every document of the batch through a stage.
@@ -43,8 +47,7 @@ def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
         found = ledger.artifacts.find(cx, list(keys.values()))
     reused = {job: found[key] for job, key in keys.items() if key in found}
     todo = [job for job in keys if job not in reused]
-    if todo:
-        _execute(batch, stage, todo, result)
+    _execute_in_parts(batch, stage, todo, result)
     if reused:
         _take_over(batch, stage, reused, result)
     batch.open_stages.discard(stage.name)
@@ -70,7 +73,29 @@ def _take_over(batch: BatchRun, stage: PlannedStage, rows: Mapping[str, Artifact
     result.reused += len(kept)
 
 
-def _execute(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: StageOutcome) -> None:
+def _execute_in_parts(batch: BatchRun, stage: PlannedStage, todo: Sequence[str], result: StageOutcome) -> None:
+    """Each part is recorded before the next one begins; its size follows from how long the last one took."""
+    size, done = _FIRST_PART, 0
+    while done < len(todo):
+        part = todo[done : done + size]
+        began = time.perf_counter()
+        _execute(batch, stage, part, result, partial(_tell_progress, batch, stage, done, len(todo)))
+        done += len(part)
+        each = (time.perf_counter() - began) / len(part)
+        size = max(1, min(round(_PART_SECONDS / each), 8 * size))
+
+
+def _tell_progress(batch: BatchRun, stage: PlannedStage, before: int, total: int, done: int) -> None:
+    batch.progress(stage.name, before + done, total)
+
+
+def _execute(
+    batch: BatchRun,
+    stage: PlannedStage,
+    jobs: Sequence[str],
+    result: StageOutcome,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
     kind = stage_type(stage.type)
     unmade: StageError | None = None
     try:
@@ -92,7 +117,7 @@ def _execute(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str], result: 
             case Input() as found:
                 ready[job] = found
     if ready:
-        outcomes |= zip(ready, _call(batch, stage, ready, builds), strict=True)
+        outcomes |= zip(ready, _call(batch, stage, ready, builds, progress), strict=True)
     encoded = {job: outcome.value.output for job, outcome in outcomes.items() if outcome.error is None}
     with batch.worker.settling():
         rows = _write(batch, stage, encoded, builds)
@@ -132,7 +157,11 @@ def _announce(
 
 
 def _call(
-    batch: BatchRun, stage: PlannedStage, inputs: Mapping[str, Input], builds: Mapping[str, str]
+    batch: BatchRun,
+    stage: PlannedStage,
+    inputs: Mapping[str, Input],
+    builds: Mapping[str, str],
+    progress: Callable[[int], None],
 ) -> list[Outcome]:
     workspace = batch.workspace
     members = [
@@ -151,7 +180,7 @@ def _call(
         total,
         size=(form.size or total) if form.together else None,
         deadline=batch.deadline,
-        progress=lambda done: batch.progress(stage.name, done, total),
+        progress=progress,
     )
 
 

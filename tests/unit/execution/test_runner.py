@@ -275,3 +275,26 @@ def test_no_output_is_kept_in_memory_longer_than_a_stage_needs_it(scene: Scene, 
             run_stage(batch, each)
             kept.append(sorted(batch.outputs))
     assert kept == [["ingest"], ["parse"], ["chunk", "parse"], ["embed", "parse"], ["parse"], ["extract"], []]
+
+
+def test_a_stage_that_is_broken_off_keeps_the_parts_that_were_recorded(
+    scene: Scene, toys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.execution.runner._FIRST_PART", 2)
+    monkeypatch.setattr("penstock.execution.runner._PART_SECONDS", 0.0)  # one after the other from the second part on
+    scene.write(**{f"d{number}": "x" for number in range(6)})
+    told: list[int] = []
+
+    def break_off(stage: str, done: int, total: int) -> None:
+        told.append(done)
+        assert total == 6
+        if stage == "parse" and done == 4:
+            raise KeyboardInterrupt
+
+    topology = pipeline(INGEST, PARSE)
+    scene.submit(topology)
+    with pytest.raises(KeyboardInterrupt), scene.batch(topology, progress=break_off) as batch:
+        run_batch(batch)
+    assert told == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4], "told of the whole batch, not of a part"
+    assert counts(scene.go_on(topology)) == {"ingest": (0, 6, 0), "parse": (3, 3, 0)}
+    assert set(scene.statuses().values()) == {"completed"}
