@@ -17,15 +17,9 @@ Json = Any
 GATE_FLAGS = ("pdf_downloaded", "pdf_ir_ready", "post_pdf_started")
 """What of a ledger job a gate may ask that changes while the job waits."""
 
-GATE_FIELDS: dict[str, type] = dict.fromkeys(GATE_FLAGS, bool) | {
-    "tenant": str,
-    "document": str,
-    "source": str,
-    "kind_hint": str,
-    "content_hash": str,
-    "size": int,
-    "generation": int,
-}
+_TEXTS = ("tenant", "document", "source", "kind_hint", "content_hash")
+GATE_FIELDS: dict[str, type] = dict.fromkeys(GATE_FLAGS, bool) | dict.fromkeys(_TEXTS, str)
+GATE_FIELDS |= {"size": int, "generation": int}
 """What of a ledger job a gate may ask, and the type of its values."""
 
 
