@@ -18,7 +18,7 @@ from tests.unit.workers.test_up import free_port, processes_of
 from penstock.compiler.instance import dagster_home, open_instance
 
 PLUGIN = Path(__file__).parent / "plugin"
-PROFILE = "name: held\nextends: tiny\nstages: {ParseStage: {uses: poison}}\nlease_seconds: 5\n"
+PROFILE = "name: held\nextends: tiny\nstages: {ParseStage: {uses: poison}}\nlease_seconds: 5\ndispatch: false\n"
 TERMINATE = "mutation($run: String!) { terminateRun(runId: $run) { __typename } }"
 
 pytestmark = [

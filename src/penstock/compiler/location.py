@@ -48,6 +48,6 @@ def definitions_of(home: Path, config: Path, profile: str) -> Definitions:
             jobs.append(job)
             names[topology.digest, segment] = job.name
     problems = len(loaded.problems)
-    patience = DISPATCHER_FIRST_SECONDS if loaded.profile.workers.dispatch else 0.0
+    patience = DISPATCHER_FIRST_SECONDS if loaded.profile.dispatch else 0.0
     sensors = [each(open_workspace, jobs, names, problems, patience) for each in (queue_sensor, gate_sensor)]
     return Definitions(jobs=jobs, sensors=sensors)

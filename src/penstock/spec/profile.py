@@ -51,13 +51,9 @@ class StoresSpec(SpecModel):
 
 
 class WorkersSpec(SpecModel):
-    """Processes beside Dagster's: what does the work that jobs wait for at a gate, and what starts work at once."""
+    """What does the work that jobs wait for at a gate."""
 
     pdf: Binding | None = Field(default=None, description="What reads PDFs (`penstock worker pdf`).")
-    dispatch: bool = Field(
-        default=True,
-        description="Whether `penstock up` starts a dispatcher beside Dagster's sensors (`penstock worker dispatch`).",
-    )
 
 
 class QueuesSpec(SpecModel):
@@ -123,6 +119,10 @@ class ProfileSpec(SpecModel):
         default="process",
         description="Where adapters run: in a process of their own, which is killed when an attempt outlasts its "
         "timeout, or in the run's own (for debuggers).",
+    )
+    dispatch: bool = Field(
+        default=True,
+        description="Whether `penstock up` starts a dispatcher beside Dagster's sensors (`penstock worker dispatch`).",
     )
     lease_seconds: int = Field(
         default=60, ge=5, le=3_600, description="How long a worker that falls silent keeps its jobs."

@@ -39,7 +39,7 @@ def run_everything(workspace: Workspace, home: Path, config: Path, profile: str,
         "daemon": ["dagster._daemon", "run", *location],
         "relay": ["penstock", "worker", "relay"],
     }
-    if workspace.profile.workers.dispatch:
+    if workspace.profile.dispatch:
         commands["dispatcher"] = ["penstock", "worker", "dispatch"]
     parts = {
         name: subprocess.Popen(  # noqa: S603 - the command is made here, of nothing that comes from outside
