@@ -30,7 +30,8 @@ def status(
     """
     workspace = settings.workspace()
     ledger = workspace.existing_ledger
-    value: dict[str, Any] = {"jobs": {}, "pipelines": {}, "waiting": [], "dead_letters": 0, "outbox": 0, "breakers": []}
+    value: dict[str, Any] = {"jobs": {}, "pipelines": {}, "waiting": [], "dead_letters": 0, "outbox": 0}
+    value |= {"breakers": [], "config": []}
     if ledger is not None:
         with ledger.read() as cx:
             for name, state, count in ledger.jobs.counts(cx):
@@ -53,6 +54,11 @@ def status(
                 }
                 for key, each in ledger.breakers.not_closed(cx).items()
             ]
+            value["config"] = [
+                {"pipeline": name, "file": each.file, "problem": each.problem, "digest": each.digest}
+                for name, each in ledger.releases.all(cx).items()
+                if (each.problem or each.digest != each.declared) and pipeline in ("", name)
+            ]
     if json:
         console.write_json(value)
         return
@@ -65,6 +71,9 @@ def status(
         console.write(
             f"{each['count']} wait at {each['gate']} of {each['pipeline']}, for {each['oldest_seconds']:.0f} s at most"
         )
+    for each in value["config"]:
+        why = each["problem"] or "rolled back"
+        console.write(f"{each['pipeline']}: {each['digest'][:12]} stays in force: {why}")
     for each in value["breakers"]:
         soon = "one call is trying it now" if each["state"] == "half-open" else _again(each["retry_in_seconds"])
         console.write(f"breaker {each['key']} is {each['state']} after {each['failures']} failures in a row; {soon}")

@@ -223,10 +223,16 @@ def _open(pipeline: str, tenant: str, source: str) -> "tuple[Topology, Workspace
     from penstock.execution.tenants import check_tenant
 
     check_tenant(tenant)
-    topology = settings.topology(pipeline)
+    from penstock.execution.releases import rolled_back
+
+    declared = settings.topology(pipeline)
+    workspace = settings.workspace()
+    topology = rolled_back(workspace, declared)
+    if topology.digest != declared.digest:
+        console.note(f"{pipeline} is rolled back to version {topology.version} ({topology.digest[:12]})")
     if source:
         _check_source(topology, source)
-    return topology, settings.workspace()
+    return topology, workspace
 
 
 def _check_source(topology: "Topology", source: str) -> None:

@@ -8,6 +8,7 @@ from dagster import Definitions, JobDefinition
 from penstock.compiler.job import compile_job
 from penstock.compiler.sensors import gate_sensor, queue_sensor
 from penstock.compiler.session import session_resource
+from penstock.execution.releases import in_force
 from penstock.execution.workspace import Workspace
 from penstock.plan.load import load_config
 from penstock.plan.topology import Topology
@@ -21,8 +22,8 @@ _log = logging.getLogger("penstock.definitions")
 def definitions_of(home: Path, config: Path, profile: str) -> Definitions:
     """Definitions of everything in a config folder, and of what the ledger of the home still needs.
 
-    A pipeline file that is not sound is left out and logged; the others are there. Versions that are no longer in the
-    YAML are there for as long as jobs of theirs are in flight.
+    A pipeline file that is not sound is logged: the version that was in force before stays, and without one the
+    pipeline is left out. Versions that are no longer in force are there for as long as jobs of theirs are in flight.
     """
     loaded = load_config(config, profile)
     for problem in loaded.problems:
@@ -32,7 +33,7 @@ def definitions_of(home: Path, config: Path, profile: str) -> Definitions:
         return Workspace(home, config, loaded.profile)
 
     workspace = open_workspace()
-    current = {topology.digest: topology for topology in loaded.topologies.values()}
+    current = {topology.digest: topology for topology in in_force(workspace, loaded).values()}
     older: dict[str, Topology] = {}
     if workspace.existing_ledger is not None:
         with workspace.existing_ledger.read() as cx:

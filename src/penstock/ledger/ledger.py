@@ -19,6 +19,7 @@ from penstock.ledger.job_rows import is_now
 from penstock.ledger.jobs import Jobs
 from penstock.ledger.outbox import Outbox
 from penstock.ledger.pdf_requests import PDFRequests
+from penstock.ledger.releases import Releases
 from penstock.ledger.stage_runs import StageRuns
 from penstock.ledger.status import LIVE, JobStatus
 from penstock.ledger.tables import jobs, topologies
@@ -39,6 +40,7 @@ class Ledger:
         self.outbox = Outbox(database)
         self.batches = Batches(database)
         self.breakers = Breakers(database)
+        self.releases = Releases(database)
         self.pdf_requests = PDFRequests(database)
 
     @classmethod

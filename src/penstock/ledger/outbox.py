@@ -36,6 +36,10 @@ class Outbox:
         query = select(func.coalesce(func.sum(outbox.c.count), 0)).where(outbox.c.relayed_at.is_(None))
         return int(cx.execute(query).scalar_one())
 
+    def told(self, cx: Connection) -> int:
+        """The last sequence that was given: a number that no transaction before this one had."""
+        return int(cx.execute(select(func.coalesce(func.max(outbox.c.sequence), 0))).scalar_one())
+
     def all(self, cx: Connection) -> Iterator[tuple[int, float, bytes]]:
         """(sequence, time, facts) of every row, oldest first."""
         query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).order_by(outbox.c.sequence)

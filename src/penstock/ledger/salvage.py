@@ -207,6 +207,7 @@ _WHOLE = (
     "delete from jobs where topology not in (select digest from topologies)",
     "delete from batches where topology not in (select digest from topologies)",
     "delete from stage_runs where job not in (select job from jobs)",
+    "delete from releases where digest not in (select digest from topologies)",
     "delete from pdf_requests where job not in (select job from jobs)",
     """insert or ignore into documents
          (tenant, document, source, generation, active_generation, created_at, updated_at)

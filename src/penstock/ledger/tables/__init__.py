@@ -5,6 +5,7 @@ A change here is a new revision in `migrations/versions`: a test compares the tw
 
 from penstock.ledger.tables.documents import documents as documents
 from penstock.ledger.tables.documents import origins as origins
+from penstock.ledger.tables.documents import releases as releases
 from penstock.ledger.tables.documents import sweeps as sweeps
 from penstock.ledger.tables.documents import topologies as topologies
 from penstock.ledger.tables.documents import versions as versions

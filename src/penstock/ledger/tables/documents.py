@@ -1,9 +1,9 @@
 """Documents: pipeline versions, contents, where they came from, and what is due to be swept."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, PrimaryKeyConstraint, String, Table, Text
 
 from penstock.ledger.clock import now
-from penstock.ledger.columns import sized
+from penstock.ledger.columns import Message, sized
 from penstock.ledger.tables.metadata import metadata
 
 topologies = Table(
@@ -14,6 +14,19 @@ topologies = Table(
     Column("version", String(64), nullable=False),
     Column("content", Text, nullable=False),
     Column("created_at", Float, nullable=False, default=now()),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("pipeline", String(64), primary_key=True),
+    Column("digest", String(64), ForeignKey("topologies.digest"), nullable=False),
+    Column("declared", String(64), nullable=False),
+    Column("file", String(255), nullable=False),
+    Column("problem", Message),
+    Column("changed_by", String(255), nullable=False, default=""),
+    Column("changed_at", Float, nullable=False, default=now()),
+    sized("pipeline", 64),
 )
 
 documents = Table(
