@@ -18,6 +18,9 @@ from penstock.plan.load import Loaded
 from penstock.plan.topology import Policy, Topology
 from penstock.records import short_hash
 
+EVERYBODY = "*"
+"""Whom a change of the configuration concerns: no tenant has this name."""
+
 _MESSAGE = 2_000
 
 
@@ -49,9 +52,11 @@ def release(workspace: Workspace, loaded: Loaded) -> dict[str, str]:
 def tell_policies(workspace: Workspace, policies: Mapping[str, Policy]) -> None:
     """Tell that `resilience.yaml` says something else now. Stages ask it anew with every batch."""
     digest = short_hash(*(repr(policies[name]) for name in sorted(policies)))
-    fact = Fact(digest, "", "resilience.yaml", "", detail={"file": "resilience.yaml", "digest": digest})
-    with workspace.ledger.begin() as cx:
-        workspace.ledger.outbox.add(cx, encode(FactBatch("config.reloaded", "", "", "", "", "", (fact,))), 1)
+    detail = {"file": "resilience.yaml", "digest": digest}
+    ledger = workspace.ledger
+    with ledger.begin() as cx:
+        fact = Fact(digest, EVERYBODY, "resilience.yaml", digest, ledger.outbox.told(cx), detail=detail)
+        ledger.outbox.add(cx, encode(FactBatch("config.reloaded", "", "", "", "", "", (fact,))), 1)
 
 
 def in_force(workspace: Workspace, loaded: Loaded) -> dict[str, Topology]:
@@ -113,7 +118,8 @@ def roll_back(workspace: Workspace, pipeline: str, to: str, declared: Topology |
         if chosen.digest != current:
             ledger.releases.choose(cx, row)
             topology = Topology.decode(ledger.topology(cx, chosen.digest) or "")
-            _tell(ledger, cx, "config.reloaded", topology, {"before": current, "by": row.changed_by})
+            before = {"before": current} if current else {}
+            _tell(ledger, cx, "config.reloaded", topology, before | {"by": row.changed_by})
     return chosen
 
 
@@ -146,6 +152,7 @@ def _spoilt(loaded: Loaded, releases: Mapping[str, Release]) -> dict[str, str]:
 def _tell(ledger: Ledger, cx: Connection, kind: str, topology: Topology, detail: dict[str, str]) -> None:
     """Owe an event about a pipeline version, under an id of its own: the same may come into force again."""
     told = ledger.outbox.told(cx)
-    fact = Fact(topology.digest, "", topology.pipeline, "", told, detail=detail | {"digest": topology.digest})
+    detail = detail | {"digest": topology.digest}
+    fact = Fact(topology.digest, EVERYBODY, topology.pipeline, topology.digest, told, detail=detail)
     batch = FactBatch(kind, topology.pipeline, topology.version, "", "", "", (fact,))
     ledger.outbox.add(cx, encode(batch), 1)

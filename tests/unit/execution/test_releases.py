@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from tests import asyncapi
 from tests.homes import Home, new_home
 
+from penstock.adapters.kafka.cloudevents import to_message
 from penstock.errors import UsageError
 from penstock.events.cloudevents import render
 from penstock.events.facts import decode
-from penstock.execution.releases import in_force, release, roll_back, rolled_back
+from penstock.execution.releases import in_force, release, roll_back, rolled_back, tell_policies
 from penstock.ledger.releases import Version
 from penstock.plan.load import Loaded, load_config
 from penstock.plan.topology import Topology
@@ -22,6 +24,14 @@ stages:
   - {{name: ingest, type: IngestStage}}
   - {{name: {parse}, type: ParseStage, depends_on: [ingest]}}
 """
+
+
+def promised(event: dict[str, Any]) -> str:
+    """The kind of an event that is as docs/asyncapi.yaml promises it."""
+    sent = to_message(event)
+    return asyncapi.check(
+        "orchestrationEvents", {name: value.decode() for name, value in sent.headers}, sent.value or b""
+    )
 
 
 class Notes:
@@ -84,6 +94,8 @@ def test_what_a_sound_file_declares_is_in_force_and_told_once(notes: Notes) -> N
     assert notes.edit("1") == first
     ids = [event["id"] for event in notes.events()]
     assert len(set(ids)) == 2
+    tell_policies(notes.workspace, notes.loaded().policies)
+    assert [promised(event) for event in notes.events()] == ["config.reloaded"] * 3
 
 
 def test_an_unsound_file_leaves_what_is_in_force(notes: Notes) -> None:
@@ -94,6 +106,7 @@ def test_an_unsound_file_leaves_what_is_in_force(notes: Notes) -> None:
     assert notes.now == first
     (event,) = notes.events()
     assert event["type"] == "p.config.rejected"
+    assert promised(event) == "config.rejected"
     assert "no stage is named `nothing`" in event["data"]["problem"]
     with notes.workspace.ledger.read() as cx:
         assert "nothing" in (notes.workspace.ledger.releases.all(cx)["notes"].problem or "")
