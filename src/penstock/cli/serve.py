@@ -75,6 +75,25 @@ def dispatch(
 
 
 @worker.command()
+def pdf(
+    drain: Annotated[bool, typer.Option("--drain", help="Read what waits now, then end.")] = False,
+    concurrency: Annotated[
+        int, typer.Option(min=0, max=64, help="PDFs read at a time; 0: as the profile says.", show_default=False)
+    ] = 0,
+    json: Annotated[bool, typer.Option("--json", help="One JSON value on stdout at the end, for scripts.")] = False,
+) -> None:
+    """Read the PDFs that jobs wait for at a gate, each in a process that may die of it.
+
+    With `--drain` it ends with 1 where some could not be read.
+
+    Example: `penstock worker pdf --drain`
+    """
+    from penstock.cli.reading import read_pdfs
+
+    raise typer.Exit(read_pdfs(settings.workspace(), drain=drain, concurrency=concurrency, json=json))
+
+
+@worker.command()
 def relay(
     drain: Annotated[bool, typer.Option("--drain", help="Send what is owed, then end.")] = False,
 ) -> None:

@@ -18,13 +18,17 @@ from penstock.execution.messages import (
     Forget,
     Form,
     Item,
+    Pages,
     Prepare,
+    Read,
+    Reading,
     Reply,
     Request,
     Result,
     Subject,
     fault_of,
 )
+from penstock.execution.reading import read
 from penstock.plan.topology import PlannedStage
 from penstock.ports import Resources
 from penstock.records import AdapterRequest, StageContext
@@ -47,10 +51,12 @@ class Adapters:
         self._places: dict[int, asyncio.Semaphore] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def handle(self, message: Request, respond: Callable[[Form | Reply], None]) -> None:
+    def handle(self, message: Request, respond: Callable[[Form | Reply | Pages | Reading], None]) -> None:
         match message:
             case Call():
                 self._call(message, respond)
+            case Read():
+                read(message, self._resources, respond)
             case Subject():
                 self._subjects[message.job] = message
             case Prepare():

@@ -17,7 +17,7 @@ import msgspec
 
 from penstock.execution.adapters import Adapters
 from penstock.execution.lines import framed, unframed
-from penstock.execution.messages import Form, Open, Reply, Request
+from penstock.execution.messages import Open, Request, Response
 from penstock.execution.resources import ProfileResources
 from penstock.spec.profile import ProfileSpec
 
@@ -41,7 +41,7 @@ def main() -> None:
     adapters = Adapters(ProfileResources(Path(first.home), Path(first.config), profile))
     lock = threading.Lock()
 
-    def respond(response: Form | Reply) -> None:
+    def respond(response: Response) -> None:
         data = framed(response)
         with lock:
             line.sendall(data)

@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.events.facts import decode
 from penstock.execution.workspace import Workspace
-from penstock.plan.topology import Topology, stage_names
+from penstock.plan.topology import Topology
 from penstock.records import Facts
 
 _OF_FAILURE = ("job", "stage", "status", "error_type", "message", "recovery", "attempts", "chain", "raw", "resolution")
@@ -28,7 +28,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
             for _, _, facts in ledger.outbox.all(cx)
             for fact in decode(facts).facts
         )
-    order = {digest: list(stage_names(Topology.decode(text))) for digest, text in contents.items() if text}
+    order = {digest: [each.name for each in Topology.decode(text).stages] for digest, text in contents.items() if text}
     chunks = resources.lexical.build_chunks(tenant, row.index_build) if row.index_build else []
     facts = resources.graph.facts(tenant, row.graph_build) if row.graph_build else Facts()
     return {

@@ -1,8 +1,10 @@
 """The line between a run and its adapters: messages out, responses back, and an end to it when it is stuck."""
 
 import ctypes
+import os
 import queue
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -10,12 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
 
 from penstock.execution.adapters import Adapters
-from penstock.execution.messages import Form, Message, Open, Reply, Response
+from penstock.execution.messages import Message, Open, Response
 from penstock.ports import Resources
 from penstock.resilience.calls import CallerDiedError
 
@@ -30,7 +33,7 @@ class Line(Protocol):
 
     def send(self, *messages: Message) -> None: ...
 
-    def receive(self, seconds: float) -> Form | Reply | None:
+    def receive(self, seconds: float) -> Response | None:
         """The next response, or None after so many seconds. Raises `CallerDiedError`."""
         ...
 
@@ -49,7 +52,7 @@ class ThreadLine:
         self._resources = resources
         self._thread: threading.Thread | None = None
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._outbox: queue.SimpleQueue[Form | Reply] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Response] = queue.SimpleQueue()
         self._over = threading.Event()
 
     def send(self, *messages: Message) -> None:
@@ -62,7 +65,7 @@ class ThreadLine:
         for message in messages:
             self._inbox.put(message)
 
-    def receive(self, seconds: float) -> Form | Reply | None:
+    def receive(self, seconds: float) -> Response | None:
         try:
             return self._outbox.get(timeout=seconds) if seconds > 0 else self._outbox.get_nowait()
         except queue.Empty:
@@ -85,17 +88,29 @@ class ThreadLine:
 
 
 class ProcessLine:
-    """Adapters in a stage host: a process of their own (`penstock.execution.host`), killed when it is stuck."""
+    """Adapters in a stage host: a process of their own (`penstock.execution.host`), killed when it is stuck.
 
-    def __init__(self, open_message: Open) -> None:
+    It leads a process group, so that what it has started ends with it.
+
+    Args:
+        longest: of a message that it sends, in bytes; a longer one is the end of it, as is one that makes no sense.
+    """
+
+    def __init__(self, open_message: Open, longest: int = 2**32 - 1) -> None:
         self._open = open_message
+        self._longest = longest
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._selector: selectors.BaseSelector | None = None
         self._out: deque[memoryview] = deque()
         self._received = bytearray()
-        self._responses: deque[Form | Reply] = deque()
-        self._decoder: msgspec.msgpack.Decoder[Form | Reply] = msgspec.msgpack.Decoder(Response)
+        self._responses: deque[Response] = deque()
+        self._decoder: msgspec.msgpack.Decoder[Response] = msgspec.msgpack.Decoder(Response)
+
+    @property
+    def group(self) -> int | None:
+        """The process group of the host, where there is one."""
+        return self._process.pid if self._process is not None else None
 
     def send(self, *messages: Message) -> None:
         if self._process is None:
@@ -105,7 +120,7 @@ class ProcessLine:
         if not self._responses or len(self._out) >= _TOGETHER:  # else the next answers bring more to send
             self._flush()
 
-    def receive(self, seconds: float) -> Form | Reply | None:
+    def receive(self, seconds: float) -> Response | None:
         until = time.monotonic() + seconds
         while True:
             if self._responses:
@@ -115,8 +130,7 @@ class ProcessLine:
 
     def kill(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._end()
             self._forget()
 
     def close(self) -> None:
@@ -125,8 +139,7 @@ class ProcessLine:
             try:
                 self._process.wait(5.0)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                self._end()
             self._forget()
 
     def _start(self) -> None:
@@ -138,6 +151,14 @@ class ProcessLine:
         self._selector = selectors.DefaultSelector()
         self._selector.register(ours, selectors.EVENT_READ)
         self._out.append(memoryview(framed(self._open)))
+
+    def _end(self) -> int:
+        """Kill the host and what it has started; returns its exit code."""
+        assert self._process is not None
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        return self._process.wait()
 
     def _forget(self) -> None:
         if self._selector is not None:
@@ -187,12 +208,15 @@ class ProcessLine:
         if not block:
             raise CallerDiedError(self._epitaph())
         self._received += block
-        self._responses.extend(self._decoder.decode(each) for each in unframed(self._received))
+        try:
+            self._responses.extend(self._decoder.decode(each) for each in unframed(self._received, self._longest))
+        except (msgspec.MsgspecError, ValueError) as exc:
+            self.kill()
+            raise CallerDiedError("the stage host said what makes no sense; it was ended") from exc
 
     def _epitaph(self) -> str:
         assert self._process is not None
-        self._process.kill()
-        code = self._process.wait()
+        code = self._end()
         self._forget()
         if code < 0:
             how = {-9: "it was killed (SIGKILL), as when the machine is out of memory", -11: "it crashed (SIGSEGV)"}
@@ -205,6 +229,7 @@ def start_host(line: socket.socket) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "penstock.execution.host", str(line.fileno())],
         pass_fds=[line.fileno()],
+        start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=2,  # stdout is the command's: what an adapter prints must not stand in its JSON
     )
@@ -221,10 +246,12 @@ def _work_off(adapters: Adapters, inbox: Any, outbox: Any, over: threading.Event
         adapters.handle(message, outbox.put)
 
 
-def unframed(data: bytearray) -> Sequence[bytes]:
-    """Takes the whole frames off the front of `data`."""
+def unframed(data: bytearray, longest: int = 2**32 - 1) -> Sequence[bytes]:
+    """Takes the whole frames off the front of `data`. Raises `ValueError` for one that is longer than `longest`."""
     found = []
     while len(data) >= _LENGTH and len(data) >= (end := _LENGTH + int.from_bytes(data[:_LENGTH], "little")):
         found.append(bytes(memoryview(data)[_LENGTH:end]))
         del data[:end]
+    if len(data) >= _LENGTH and int.from_bytes(data[:_LENGTH], "little") > longest:
+        raise ValueError("a message that is too long")
     return found

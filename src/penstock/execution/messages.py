@@ -125,8 +125,46 @@ class Reply(Message, frozen=True):
     whole: Fault | None = None
 
 
-Request = Open | Prepare | Subject | Call | Forget
-Response = Form | Reply
+class Read(Message, frozen=True):
+    """Read a PDF with the reader that a gate names; answered by `Pages` and a `Reading` under the same token.
+
+    It may take `base_seconds` and `page_seconds` for each page, and at most `most_seconds`.
+    """
+
+    request: str
+    token: int
+    attempt: int
+    gate: PlannedStage
+    subject: Subject
+    path: str
+    sha256: str
+    size: int
+    base_seconds: float
+    page_seconds: float
+    most_seconds: float
+
+
+class Pages(Message, frozen=True):
+    """How many pages a PDF has, and after how many seconds from now on its reading is too late."""
+
+    request: str
+    token: int
+    pages: int
+    seconds: float
+
+
+class Reading(Message, frozen=True):
+    """What came of a PDF: a Document, encoded, or a fault. `sha256` is that of the bytes that were read."""
+
+    request: str
+    token: int
+    sha256: str
+    seconds: float
+    result: Result
+
+
+Request = Open | Prepare | Subject | Call | Forget | Read
+Response = Form | Reply | Pages | Reading
 
 
 def fault_of(error: BaseException) -> Fault:

@@ -13,7 +13,7 @@ from penstock.execution.outputs import read_packs
 from penstock.execution.workspace import Workspace
 from penstock.plan.topology import Topology
 from penstock.records import Document, LayoutBox
-from penstock.stages.types import DOCUMENT
+from penstock.stages.types import DOCUMENT, GATE_GIVES
 
 _SCALE = 2.0
 """Pixels to a point."""
@@ -69,7 +69,9 @@ def read_document(workspace: Workspace, tenant: str, name: str) -> Document:
 
 def _gives_document(topology: Topology, name: str) -> bool:
     stage = topology.stage(name)
-    return stage.gate is None and contract_of(stage.type) == DOCUMENT
+    if stage.gate is not None:
+        return GATE_GIVES.get(stage.gate.ledger_field) == DOCUMENT
+    return contract_of(stage.type) == DOCUMENT
 
 
 def draw(workspace: Workspace, tenant: str, document: Document, page: int, path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from penstock.events.facts import Fact, fact_of
+from penstock.execution.asking import ask
 from penstock.execution.batch import BatchRun
 from penstock.execution.messages import fault_of
 from penstock.execution.report import StageOutcome
@@ -45,6 +46,7 @@ def record(
         ledger.jobs.fail(cx, list(failures.values()))
         ledger.dead_letters.add(cx, [(batch.jobs[job], failure) for job, failure in failures.items()])
         _tell(batch, stage, cx, held, done, failures)
+        ask(batch, stage, cx, {job: held[job].value.output for job in done})
     result.executed += len(done)
     result.failed += len(failures)
     result.retries += sum(len(outcome.retries) for outcome in held.values())

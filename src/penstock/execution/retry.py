@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from penstock.errors import UsageError
 from penstock.execution.batch import stages_from
+from penstock.execution.pdf_requests import ask_again
 from penstock.execution.submit import keys_of
 from penstock.execution.workspace import Workspace
 from penstock.ledger.jobs import Job
@@ -48,6 +49,7 @@ def retry(
                 ledger.artifacts.forget(cx, [key for name in again if (key := keys[name]) is not None])
         ledger.dead_letters.resolve(cx, [job.job for job in failed], "retried")
         queued = set(ledger.jobs.requeue_failed(cx, [job.job for job in failed]))
+        ask_again(ledger, cx, [job for job in failed if job.job in queued])
     return [job for job in failed if job.job in queued]
 
 

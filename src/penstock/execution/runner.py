@@ -14,6 +14,7 @@ from typing import Any
 from penstock.errors import StageError
 from penstock.events.facts import fact_of
 from penstock.execution import outputs
+from penstock.execution.asking import ask, gates_fed_by, stored_files
 from penstock.execution.batch import BatchRun
 from penstock.execution.inputs import Input, inputs_of
 from penstock.execution.messages import Item
@@ -46,10 +47,14 @@ def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
     with ledger.read() as cx:
         found = ledger.artifacts.find(cx, list(keys.values()))
     reused = {job: found[key] for job, key in keys.items() if key in found}
+    files: dict[str, bytes] = {}
+    if reused and gates_fed_by(batch.topology, stage):
+        files = stored_files(batch, stage, reused)
+        reused = {job: reused[job] for job in files}
     todo = [job for job in keys if job not in reused]
     _execute_in_parts(batch, stage, todo, result)
     if reused:
-        _take_over(batch, stage, reused, result)
+        _take_over(batch, stage, reused, files, result)
     batch.open_stages.discard(stage.name)
     batch.drop_unneeded()
     result.seconds = time.perf_counter() - began
@@ -58,7 +63,13 @@ def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
     return result
 
 
-def _take_over(batch: BatchRun, stage: PlannedStage, rows: Mapping[str, ArtifactRow], result: StageOutcome) -> None:
+def _take_over(
+    batch: BatchRun,
+    stage: PlannedStage,
+    rows: Mapping[str, ArtifactRow],
+    files: Mapping[str, bytes],
+    result: StageOutcome,
+) -> None:
     store = stage_type(stage.type).store
     ledger = batch.workspace.ledger
     with ledger.begin() as cx:
@@ -66,6 +77,7 @@ def _take_over(batch: BatchRun, stage: PlannedStage, rows: Mapping[str, Artifact
         kept = [job for job in rows if job in batch.jobs]
         ledger.stage_runs.record(cx, [stage_run(batch, stage, job) for job in kept], keep=True)
         ledger.jobs.at_stage(cx, kept, stage.name, **gate_fields(stage))
+        ask(batch, stage, cx, {job: file for job, file in files.items() if job in batch.jobs})
     for job in kept:
         build = rows[job].build
         if store and build:

@@ -118,9 +118,10 @@ class Stages:
             except CallerDiedError:
                 self._reset()
                 raise
-            if not isinstance(response, Form):
+            if isinstance(response, Form):
+                self._forms[response.number] = response
+            elif response is None or isinstance(response, Reply):
                 return response
-            self._forms[response.number] = response
 
     def keep(self, key: str) -> None:
         """The adapters hold this output."""

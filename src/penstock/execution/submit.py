@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from penstock.events.facts import FactBatch, encode, fact_of
 from penstock.execution.discovery import Found, find
+from penstock.execution.pdf_requests import ask_again
 from penstock.execution.workspace import Workspace
 from penstock.ledger.documents import DocumentRow, is_name
 from penstock.ledger.jobs import Failure, Job
@@ -161,7 +162,9 @@ def _take_in(
             submission.failed.append(head.job)
         elif decision is Decision.RETRY and head:
             ledger.dead_letters.resolve(cx, [head.job], "retried")
-            submission.jobs += ledger.jobs.requeue_failed(cx, [head.job])
+            again = ledger.jobs.requeue_failed(cx, [head.job])
+            ask_again(ledger, cx, [head] if again else [])
+            submission.jobs += again
         else:
             queued.append(found)
     _queue(ledger, cx, topology, tenant, queued, submission)

@@ -61,9 +61,12 @@ class Workspace:
         """The adapters of stages at work: in a process of their own, or in a thread where the profile says so."""
         if self.profile.isolation == "inline":
             return Stages(ThreadLine(self.resources))
+        return Stages(ProcessLine(self.opening()))
+
+    def opening(self) -> Open:
+        """What a process that works adapters is told first."""
         profile = self.profile.model_dump_json(by_alias=True, exclude_unset=True).encode()
-        opening = Open(str(self.home.absolute()), str(self.config.absolute()), profile, tuple(sys.path))
-        return Stages(ProcessLine(opening))
+        return Open(str(self.home.absolute()), str(self.config.absolute()), profile, tuple(sys.path))
 
     @cached_property
     def shared(self) -> SharedState:

@@ -126,18 +126,21 @@ class PDFRequests:
         query = select(pdf_requests.c.request).where(_held(claimed), _AT_ITS_GATE)
         return cx.execute(query).first() is not None
 
-    def note_pages(self, cx: Connection, claimed: PDFRequest, pages: int) -> None:
-        """Remember how many pages the PDF has."""
-        cx.execute(update(pdf_requests).where(_held(claimed)).values(pages=pages))
-
-    def done(self, cx: Connection, claimed: PDFRequest) -> None:
+    def done(self, cx: Connection, claimed: PDFRequest, pages: int | None = None) -> None:
         """The Document is there: end the request and set the ledger's field. The caller has seen that it is held."""
-        self.end(cx, claimed, RequestState.DONE)
+        self.end(cx, claimed, RequestState.DONE, pages=pages)
         cx.execute(update(jobs).where(jobs.c.job == claimed.job).values(pdf_ir_ready=True))
 
-    def end(self, cx: Connection, claimed: PDFRequest, state: RequestState, trouble: str | None = None) -> None:
+    def end(
+        self,
+        cx: Connection,
+        claimed: PDFRequest,
+        state: RequestState,
+        trouble: str | None = None,
+        pages: int | None = None,
+    ) -> None:
         """End a request that is held."""
-        ended = {"state": state, "lease_owner": None, "ended_at": now(), "trouble": trouble}
+        ended = {"state": state, "lease_owner": None, "ended_at": now(), "trouble": trouble, "pages": pages}
         cx.execute(update(pdf_requests).where(_held(claimed)).values(**ended))
 
     def give_back(self, cx: Connection, claimed: PDFRequest) -> None:

@@ -93,6 +93,16 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """A hash of what the outputs depend on: equal for versions that differ in names of policies or prose only."""
         return short_hash(*(f"{s.name}\0{s.signature}\0{s.input}\0{_canonical(s.when)}" for s in self.stages))
 
+    def upstream(self, name: str) -> frozenset[str]:
+        """The stages that stand before a stage, directly or not."""
+        found: set[str] = set()
+        left = [name]
+        while left:
+            before = [each for each in self.stage(left.pop()).depends_on if each not in found]
+            found.update(before)
+            left += before
+        return frozenset(found)
+
     @property
     def segments(self) -> int:
         """How many runs a job takes: one more than there are gates."""

@@ -50,10 +50,39 @@ class StoresSpec(SpecModel):
     events: Binding = _bound("jsonl")
 
 
+class PDFWorkerSpec(Binding):
+    """What reads PDFs, and how much of the machine it gets. The bounds change nothing in what is read."""
+
+    concurrency: int = Field(default=2, ge=1, le=64, description="PDFs that one worker reads at a time.")
+    max_deliveries: int = Field(
+        default=3,
+        ge=1,
+        le=20,
+        description="Readers that a PDF may take down before it is set aside.",
+    )
+    base_seconds: float = Field(default=120.0, ge=1, le=3_600, description="Seconds for any PDF.")
+    page_seconds: float = Field(
+        default=60.0, ge=0, le=600, description="Seconds more for each of its pages, which may be pictures."
+    )
+    most_seconds: float = Field(default=3_600.0, ge=1, le=86_400, description="Seconds for a PDF at most.")
+    most_cores: float = Field(
+        default=16.0, gt=0, le=1_024, description="Cores that a reader may keep busy all of that time, on average."
+    )
+    most_megabytes: int = Field(
+        default=8_192,
+        ge=256,
+        le=1_048_576,
+        description="Megabytes of memory that a reader may take, in all.",
+    )
+    most_result_megabytes: int = Field(
+        default=256, ge=1, le=2_048, description="Megabytes that what is read of a PDF may have."
+    )
+
+
 class WorkersSpec(SpecModel):
     """What does the work that jobs wait for at a gate."""
 
-    pdf: Binding | None = Field(default=None, description="What reads PDFs (`penstock worker pdf`).")
+    pdf: PDFWorkerSpec | None = Field(default=None, description="What reads PDFs (`penstock worker pdf`).")
 
 
 class QueuesSpec(SpecModel):

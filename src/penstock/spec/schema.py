@@ -65,7 +65,8 @@ def _complete_profile(schema: dict[str, Any]) -> None:
         schema["$defs"]["StoresSpec"]["properties"][role] |= _binding(port)
     for part, ports in (("WorkersSpec", WORKER_PORTS), ("QueuesSpec", QUEUE_PORTS)):
         for work, port in ports.items():
-            schema["$defs"][part]["properties"][work]["anyOf"] = [_binding(port), {"type": "null"}]
+            found = schema["$defs"][part]["properties"][work]["anyOf"][0]
+            found["properties"] = {"uses": {"enum": registry.names(port)}}
 
 
 def _binding(port: str) -> dict[str, Any]:

@@ -52,6 +52,8 @@ def run_everything(workspace: Workspace, home: Path, config: Path, profile: str,
         server = CodeServer(private)
         parts.start("code server", *server.command)
         parts.start("relay", "penstock", "worker", "relay")
+        if workspace.profile.workers.pdf is not None:
+            parts.start("PDF worker", "penstock", "worker", "pdf")
         if workspace.profile.dispatch:
             parts.start("dispatcher", "penstock", "worker", "dispatch")
         location = ("-w", str(server.workspace))

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from penstock.plan.load import Loaded, validate
+from penstock.plan.profiles import load_profile
 from penstock.plan.topology import GateRule, PlannedStage, Policy, Topology, work_keys
 
 HEAD = 'version: "1.0"\nname: mine\nstages:\n'
@@ -69,9 +72,14 @@ def test_a_gate_that_is_not_told_otherwise_waits_for_the_stage_before_it(config:
         "    resume_stage: chunk\n    timeout_seconds: 5\n"
     )
     topology = plan(config, START + gate + "  - {name: chunk, type: ChunkStage, depends_on: [gate]}\n")
-    assert topology.stage("gate") == PlannedStage(
+    worker = load_profile(config, "tiny").workers.pdf
+    assert worker is not None
+    found = topology.stage("gate")
+    assert found.settings["device"] == worker.with_["device"]
+    assert msgspec.structs.replace(found, settings={}, code_version="") == PlannedStage(
         name="gate",
         type="Gate",
+        uses=worker.uses,
         depends_on=("parse",),
         input="parse",
         gate=GateRule(ledger_field="pdf_ir_ready", equals=True, resume_stage="chunk", timeout_seconds=5.0),

@@ -35,7 +35,7 @@ def document_of(payload: RawPayload, layout: Layout, *, format_name: str = "pdf"
         if block.kind == "title":
             titles.append(block.text)
     if builder.is_empty and not titles:
-        raise RejectedError("PDF: no text on any page; at least one word would be right")
+        raise RejectedError("PDF: no text on any page; at least one word would be right", status="pdf_empty")
     pages = {"unread_pages": list(layout.unread), "ocr_pages": list(layout.ocr)}
     return builder.build(
         " ".join(titles) or layout.title,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from penstock.errors import RejectedError
 
+TOO_LARGE_STATUS = "pdf_too_large"
+
 
 @contextmanager
 def bounded_memory(megabytes: int) -> Iterator[None]:
@@ -29,6 +31,7 @@ def bounded_memory(megabytes: int) -> Iterator[None]:
     try:
         yield
     except MemoryError as exc:
-        raise RejectedError(f"PDF: needs more than {megabytes} MB of memory to be read") from exc
+        message = f"PDF: needs more than {megabytes} MB of memory to be read"
+        raise RejectedError(message, status=TOO_LARGE_STATUS) from exc
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -14,7 +14,7 @@ from penstock.adapters.pdf.furniture import without_furniture
 from penstock.adapters.pdf.geometry import Frame
 from penstock.adapters.pdf.layout import Layout
 from penstock.adapters.pdf.lines import pieces
-from penstock.adapters.pdf.memory import bounded_memory
+from penstock.adapters.pdf.memory import TOO_LARGE_STATUS, bounded_memory
 from penstock.adapters.pdf.ocr import Tesseract, picture, tesseract
 from penstock.adapters.pdf.page import PageText, body_size, page_columns
 from penstock.adapters.pdf.settings import PDFSettings
@@ -23,11 +23,14 @@ from penstock.errors import RejectedError, StageTimeoutError
 
 _ONE_AT_A_TIME = threading.Lock()
 
+BROKEN_STATUS = "pdf_broken"
+ENCRYPTED_STATUS = "pdf_encrypted"
+
 _BROKEN = 3
 _ERRORS = {
-    _BROKEN: "broken beyond mending; a PDF that opens would be right",
-    4: "encrypted; a PDF that opens without a password would be right",
-    5: "encrypted in a way that is not known; a PDF that opens without a password would be right",
+    _BROKEN: (BROKEN_STATUS, "broken beyond mending; a PDF that opens would be right"),
+    4: (ENCRYPTED_STATUS, "encrypted; a PDF that opens without a password would be right"),
+    5: (ENCRYPTED_STATUS, "encrypted in a way that is not known; a PDF that opens without a password would be right"),
 }
 """PDFium's error codes (`FPDF_GetLastError`)."""
 
@@ -112,7 +115,8 @@ def is_unread(raw: Any, page: "Page", most: int) -> bool:
     """
     count = raw.FPDFText_CountChars(page.text)
     if count > most:
-        raise RejectedError(f"PDF: page {page.number} has {count} characters; at most {most} would be right")
+        message = f"PDF: page {page.number} has {count} characters; at most {most} would be right"
+        raise RejectedError(message, status=TOO_LARGE_STATUS)
     if count <= _FEW:
         objects = min(raw.FPDFPage_CountObjects(page.page), _SAMPLE)
         kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.page, index)) for index in range(objects)}
@@ -155,9 +159,10 @@ def checked_count(document: Any, most: int) -> int:
     """The number of its pages. Raises `RejectedError` where there are none, or more than `most`."""
     count = len(document)
     if not count:
-        raise RejectedError("PDF: no pages; at least one would be right")
+        raise RejectedError("PDF: no pages; at least one would be right", status=BROKEN_STATUS)
     if count > most:
-        raise RejectedError(f"PDF: {count} pages; at most {most} would be right")
+        message = f"PDF: {count} pages; at most {most} would be right"
+        raise RejectedError(message, status=TOO_LARGE_STATUS)
     return count
 
 
@@ -172,8 +177,8 @@ def opened(content: bytes) -> Iterator[Any]:
         code = getattr(exc, "err_code", None) or _BROKEN
         if code not in _ERRORS or b"/Encrypt" not in content:  # PDFium may tell the error of the file before
             code = _BROKEN
-        reason = _ERRORS[code]
-        raise RejectedError(f"PDF: {reason}") from exc
+        status, reason = _ERRORS[code]
+        raise RejectedError(f"PDF: {reason}", status=status) from exc
     with closing(document):
         yield document
 
@@ -182,11 +187,11 @@ def opened(content: bytes) -> Iterator[Any]:
 def _page(raw: Any, document: Any, number: int) -> Iterator[Page]:
     page = raw.FPDF_LoadPage(document.raw, number - 1)
     if not page:
-        raise RejectedError(f"PDF: page {number} is broken")
+        raise RejectedError(f"PDF: page {number} is broken", status=BROKEN_STATUS)
     try:
         text = raw.FPDFText_LoadPage(page)
         if not text:
-            raise RejectedError(f"PDF: the text of page {number} is broken")
+            raise RejectedError(f"PDF: the text of page {number} is broken", status=BROKEN_STATUS)
         try:
             yield Page(raw, page, text, number)
         finally:

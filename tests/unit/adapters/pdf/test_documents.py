@@ -17,7 +17,7 @@ from penstock.records import Document, Table
 from penstock.testing.factories import make_context, make_payload, make_resources
 
 DATA = Path(__file__).parents[5] / "shared/data"
-ENDS = {"", "needs_ocr", "parse_failed"}
+ENDS = {"", "needs_ocr", "pdf_broken", "pdf_empty", "pdf_encrypted", "pdf_too_large"}
 
 
 def parsed(content: bytes) -> Document:

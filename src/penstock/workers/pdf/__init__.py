@@ -1,0 +1,1 @@
+"""The PDF worker: takes requests, has PDFs read in processes that may die of them, and opens gates."""
