@@ -6,7 +6,7 @@ from pathlib import Path
 from penstock import endpoints, errors, machine
 from penstock.adapters import device
 from penstock.errors import StageError
-from penstock.execution.submit import RETRIED_BY_ITSELF
+from penstock.execution.decisions import RETRIED_BY_ITSELF
 from penstock.ledger.status import FAILURES
 from penstock.resilience import taxonomy
 

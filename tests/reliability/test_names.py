@@ -117,9 +117,9 @@ def test_a_line_whose_id_is_unusable_is_known_by_its_number(scene: Scene, toys: 
     path = scene.documents / "lines.jsonl"
     path.write_text(json.dumps({"_id": name, "text": "words"}) + "\n")
     with scene.ledger.read() as cx:
-        from penstock.execution.discovery import find
+        from penstock.execution.discovery import Finder
 
-        (part,) = find(scene.workspace.resources, [str(path)])
+        (part,) = Finder(scene.workspace.resources).find([str(path)])
         assert [found.item.document_id for found in part] == ["file:lines.jsonl#1"]
         assert scene.ledger.jobs.counts(cx) == []
 

@@ -17,6 +17,7 @@ KINDS = (
     "html",
     "jats",
     "json",
+    "mapped",
     "markdown",
     "openalex",
     "openfda",

@@ -17,7 +17,10 @@ Pipeline = Annotated[str, typer.Argument(help="The pipeline's name, as in `confi
 Inputs = Annotated[
     list[str],
     typer.Option(
-        "--input", "-i", help="A file, a folder, a quoted glob, or `packages:`; once or more.", show_default=False
+        "--input",
+        "-i",
+        help="A file, a folder, a quoted glob, `packages:` or `SOURCE:QUERY`; once or more.",
+        show_default=False,
     ),
 ]
 Source = Annotated[str, typer.Option(help="What the documents are, where content and name do not tell.")]
@@ -99,7 +102,7 @@ def run(
 
     with Display(topology) as display:
         display.say(f"looking for documents in {', '.join(inputs)}")
-        submission = submit_documents(workspace, topology, inputs, tenant=tenant, source=source)
+        submission = submit_documents(workspace, topology, inputs, tenant=tenant, source=source, afresh=prune)
         deleted = prune_documents(workspace, tenant, inputs, submission.seen) if prune else []
         if submission.duplicates:
             display.say(f"{submission.duplicates} found more than once with the same content: each is taken once")

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from penstock.execution.discovery import Found, find
+from penstock.execution.decisions import Decision, decide
+from penstock.execution.discovery import Finder, Found, origin_of
 from penstock.execution.removal import gone, removable
-from penstock.execution.submit import Decision, Submission, decide, keys_of, spent_on, without_doubles
+from penstock.execution.submit import Submission, keys_of, spent_on, without_doubles
 from penstock.execution.workspace import Workspace
 from penstock.ledger.ledger import Ledger
 from penstock.plan.topology import Topology, stage_names
@@ -35,13 +36,14 @@ def preview(
     result = Preview()
     seen: dict[str, str] = {}
     submission = Submission()
-    for part in find(workspace.resources, targets, source):
+    for part in Finder(workspace.resources).find(targets, source):
         fresh = list(without_doubles(part, seen, submission))
         _preview_part(ledger, topology, tenant, fresh, counts, result)
     deleted = 0
     if ledger is not None:
         with ledger.read() as cx:
-            deleted = len(removable(gone(ledger, cx, tenant, targets, seen), ledger, cx, tenant))
+            origins = [origin_of(target, workspace.config) for target in targets]
+            deleted = len(removable(gone(ledger, cx, tenant, origins, seen), ledger, cx, tenant))
             averages = ledger.stage_runs.average_seconds(cx, topology.pipeline)
         if averages:
             result.seconds = round(sum(averages.get(name, 0.0) * n for name, n in result.execute.items()), 3)

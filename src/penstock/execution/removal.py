@@ -12,11 +12,10 @@ from penstock.records import new_id
 
 
 def gone(
-    ledger: Ledger, cx: Connection, tenant: str, targets: Sequence[str], seen: Iterable[str]
+    ledger: Ledger, cx: Connection, tenant: str, origins: Sequence[str], seen: Iterable[str]
 ) -> dict[str, list[str]]:
     """By origin, the documents that an input once held and does not hold now."""
     here = set(seen)
-    origins = [origin_of(target) for target in targets]
     return {
         each: [name for name in ledger.documents.of_origin(cx, tenant, each) if name not in here] for each in origins
     }
@@ -25,10 +24,11 @@ def gone(
 def prune(workspace: Workspace, tenant: str, targets: Sequence[str], seen: Iterable[str]) -> list[str]:
     """Delete what the inputs no longer hold, unless another input holds it; returns the documents."""
     ledger = workspace.ledger
+    inputs = [origin_of(target, workspace.config) for target in targets]
     with ledger.begin() as cx:
         ledger.database.exclusive(cx)
         orphans: list[str] = []
-        for origin, names in gone(ledger, cx, tenant, targets, seen).items():
+        for origin, names in gone(ledger, cx, tenant, inputs, seen).items():
             orphans += ledger.documents.forget_origins(cx, tenant, origin, names)
         orphans = sorted(set(orphans))
         _bury(ledger, cx, tenant, orphans)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from penstock.effects import effect
 from penstock.errors import PenstockError
-from penstock.execution.discovery import discover
+from penstock.execution.discovery import Finder
 from penstock.execution.workspace import Workspace
 from penstock.ledger import mending
 from penstock.ledger.jobs import Job
@@ -73,7 +73,7 @@ def restore_raw(workspace: Workspace, tenant: str, wanted: Mapping[str, Collecti
     restored: set[str] = set()
     for origin, names in sorted(origins.items()):
         try:
-            for item in discover(workspace.resources, origin):
+            for item in Finder(workspace.resources, workspace.shared).discover(origin):
                 if item.document_id in names:
                     content = item.read()
                     if content_name(content) in wanted[item.document_id]:

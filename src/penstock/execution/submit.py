@@ -7,41 +7,24 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from penstock.events.facts import FactBatch, encode, fact_of
-from penstock.execution.discovery import Found, find
+from penstock.execution.cursors import kept_cursors
+from penstock.execution.decisions import Decision, decide, is_retried
+from penstock.execution.discovery import Finder, Found
 from penstock.execution.pdf_requests import ask_again
 from penstock.execution.workspace import Workspace
-from penstock.ledger.documents import DocumentRow, is_name
+from penstock.ledger.documents import is_name
 from penstock.ledger.jobs import Failure, Job
 from penstock.ledger.ledger import Ledger
 from penstock.ledger.presence import Presence
 from penstock.ledger.status import LIVE, JobStatus, is_failure
 from penstock.plan.topology import Topology, root_key, work_keys
 from penstock.records import SourceItem, new_id
-
-RETRIED_BY_ITSELF = frozenset({"transient", "timeout", "unavailable"})
-"""Failures that a later run tries again without being told: the cause lay outside the document."""
-
-ATTEMPTS = 100
-"""After so many attempts in all, a document is tried again only when somebody says `penstock retry`."""
-
-
-class Decision(Enum):
-    """What is to be done about a document that was found."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    IN_FLIGHT = "in flight"
-    RETRY = "retry"
-    FAILED = "failed"
-
 
 _STORED = (Decision.NEW, Decision.CHANGED, Decision.RETRY)
 
@@ -67,45 +50,65 @@ class Submission:
     seen: set[str] = field(default_factory=set)
 
 
-def decide(
-    found: Found, head: Job | None, row: DocumentRow | None, topology: Topology, spent: Mapping[str, int]
-) -> Decision:
-    """What is to be done about a document, given its newest job in this pipeline and the attempts spent on it."""
-    if head is None or (row is not None and row.deleted_at is not None and head.status not in LIVE):
-        return Decision.NEW
-    same = (head.content_hash, head.work_digest, head.kind_hint) == (
-        found.content_hash,
-        topology.work_digest,
-        found.kind_hint,
-    )
-    if not same or head.status == JobStatus.SUPERSEDED:
-        return Decision.CHANGED
-    if head.status in LIVE:
-        return Decision.IN_FLIGHT
-    if head.status != JobStatus.COMPLETED:
-        by_itself = head.error_recovery in RETRIED_BY_ITSELF and spent.get(head.job, 0) < ATTEMPTS
-        return Decision.RETRY if by_itself else Decision.FAILED
-    shown = row is not None and row.active_hash == head.content_hash
-    shown = shown and row is not None and head.index_build in (None, row.index_build)
-    shown = shown and row is not None and head.graph_build in (None, row.graph_build)
-    return Decision.UNCHANGED if shown else Decision.CHANGED
-
-
 def submit(
-    workspace: Workspace, topology: Topology, targets: Sequence[str], *, tenant: str, source: str = ""
+    workspace: Workspace,
+    topology: Topology,
+    targets: Sequence[str],
+    *,
+    tenant: str,
+    source: str = "",
+    afresh: bool = False,
 ) -> Submission:
-    """Store what the inputs hold and queue a job for each document that is not done."""
+    """Store what the inputs hold and queue a job for each document that is not done.
+
+    A service is asked only for what it has new since this pipeline last asked, unless `afresh`.
+    """
     ledger = workspace.ledger
     submission = Submission()
     hashes: dict[str, str] = {}
     with ledger.begin() as cx:
         ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
-    for part in find(workspace.resources, targets, source):
+    finder = Finder(workspace.resources, workspace.shared)
+    for part in finder.find(targets, source, kept_cursors(ledger, tenant, topology, afresh=afresh)):
         fresh = list(without_doubles(part, hashes, submission))
         _submit_part(workspace, topology, tenant, fresh, submission)
-    submission.total += len(submission.refused)
+    _take_up(workspace, topology, tenant, targets, hashes, submission)
+    submission.total = len(hashes) + len(submission.refused)
     submission.seen = set(hashes)
     return submission
+
+
+def _take_up(
+    workspace: Workspace,
+    topology: Topology,
+    tenant: str,
+    targets: Sequence[str],
+    hashes: dict[str, str],
+    submission: Submission,
+) -> None:
+    """What a service gave before, did not give again, and is not done: a run finishes it as it does with files."""
+    ledger = workspace.ledger
+    with ledger.read() as cx:
+        left = [
+            job
+            for origin in targets
+            if ledger.cursors.get(cx, tenant, topology.pipeline, origin) is not None
+            for job in ledger.jobs.unfinished(cx, tenant, topology.pipeline, origin)
+            if job.document not in hashes and job.work_digest == topology.work_digest
+        ]
+    if not left:
+        return
+    with ledger.begin() as cx:
+        spent = spent_on(ledger, cx, {job.document: job for job in left})
+        for job in left:
+            hashes[job.document] = job.content_hash
+            if job.status in LIVE:
+                submission.jobs.append(job.job)
+            elif is_retried(job, spent):
+                ledger.dead_letters.resolve(cx, [job.job], "retried")
+                submission.jobs += ledger.jobs.requeue_failed(cx, [job.job])
+            else:
+                submission.failed.append(job.job)
 
 
 def spent_on(ledger: Ledger, cx: Connection, heads: Mapping[str, Job]) -> dict[str, int]:
@@ -117,7 +120,6 @@ def _submit_part(
     workspace: Workspace, topology: Topology, tenant: str, part: Sequence[Found], submission: Submission
 ) -> None:
     ledger = workspace.ledger
-    submission.total += len(part)
     names = [found.item.document_id for found in part]
     with ledger.read() as cx:
         heads = ledger.jobs.latest(cx, tenant, topology.pipeline, names)
@@ -265,7 +267,7 @@ def without_doubles(part: Iterable[Found], hashes: dict[str, str], submission: S
         if not is_name(name):
             message = "the id is blank, too long or has control characters; at most 512 printable ones would be right"
             submission.refused.append(Refusal(ascii(name)[1:-1], "UnusableIdError", message))
-        elif name not in hashes:
+        elif name not in hashes or (found.paged and hashes[name] != found.content_hash):
             hashes[name] = found.content_hash
             yield found
         elif hashes[name] == found.content_hash:

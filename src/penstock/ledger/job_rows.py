@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, o
 
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
-from penstock.ledger.status import JobStatus
-from penstock.ledger.tables import jobs
+from penstock.ledger.status import LIVE, JobStatus
+from penstock.ledger.tables import jobs, origins
 from penstock.records import GATE_FLAGS
 
 
@@ -85,6 +85,14 @@ class JobRows:
             for row in cx.execute(select(*JOB_COLUMNS).where(*mine).order_by(jobs.c.generation)):
                 found[row.document] = job_of(row)
         return found
+
+    def unfinished(self, cx: Connection, tenant: str, pipeline: str, origin: str) -> list[Job]:
+        """The jobs of an input's documents that are under way or have failed, oldest first."""
+        held = exists().where(
+            origins.c.tenant == jobs.c.tenant, origins.c.origin == origin, origins.c.document == jobs.c.document
+        )
+        where = (jobs.c.tenant == tenant, jobs.c.pipeline == pipeline, held, or_(jobs.c.status.in_(LIVE), FAILED))
+        return [job_of(row) for row in cx.execute(select(*JOB_COLUMNS).where(*where).order_by(jobs.c.job))]
 
     def of_document(self, cx: Connection, tenant: str, document: str) -> list[Job]:
         """All jobs of a document, newest first."""

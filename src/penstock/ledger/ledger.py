@@ -11,6 +11,7 @@ from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
 from penstock.ledger.batches import Batches
 from penstock.ledger.breakers import Breakers
+from penstock.ledger.cursors import Cursors
 from penstock.ledger.database import COMMIT, Database, readable_url, sqlite_url
 from penstock.ledger.dead_letters import DeadLetters
 from penstock.ledger.documents import Documents
@@ -41,6 +42,7 @@ class Ledger:
         self.batches = Batches(database)
         self.breakers = Breakers(database)
         self.releases = Releases(database)
+        self.cursors = Cursors(database)
         self.pdf_requests = PDFRequests(database)
 
     @classmethod

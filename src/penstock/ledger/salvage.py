@@ -204,6 +204,7 @@ def _make_whole(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
 
 
 _WHOLE = (
+    "delete from cursors",  # what came before them may be lost: services are listed anew
     "delete from jobs where topology not in (select digest from topologies)",
     "delete from batches where topology not in (select digest from topologies)",
     "delete from stage_runs where job not in (select job from jobs)",

@@ -14,6 +14,7 @@ from penstock.spec.pipeline import StageSpec
 from penstock.spec.problems import Problem, printable, ticked
 from penstock.spec.profile import QUEUE_PORTS, STORE_PORTS, WORKER_PORTS, Binding, ProfileSpec
 from penstock.spec.source import Loc, YamlFile
+from penstock.spec.sources import SourceSpec
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class Binder:
                 if (each := getattr(getattr(profile, part), work)) is not None:
                     where, loc = f"{part.removesuffix('s')} `{work}`", (part, work)
                     self._bind(file, ports[work], each.uses, each.with_, where, loc, (*loc, "uses"), problems)
+
+    def check_source(self, file: YamlFile, source: SourceSpec, problems: list[Problem]) -> None:
+        """Bind the adapter of a source."""
+        where = f"source {ticked(source.name)}"
+        self._bind(file, "Source", source.uses, source.with_, where, (), ("uses",), problems)
 
     def _bind(
         self,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from penstock.errors import UsageError
 
-PIPELINES, PROFILES, RESILIENCE = "pipelines", "profiles", "resilience.yaml"
+PIPELINES, PROFILES, SOURCES, RESILIENCE = "pipelines", "profiles", "sources", "resilience.yaml"
 
 
 def require(config: Path) -> Path:

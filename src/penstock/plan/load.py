@@ -7,9 +7,10 @@ from pathlib import Path
 from penstock.errors import SpecError, UsageError
 from penstock.plan.adapters import Binder
 from penstock.plan.build import build
-from penstock.plan.folder import PIPELINES, PROFILES, RESILIENCE
+from penstock.plan.folder import PIPELINES, PROFILES, RESILIENCE, SOURCES
 from penstock.plan.policies import load_policies
 from penstock.plan.profiles import check_profile, find_profile
+from penstock.plan.sources import check_source
 from penstock.plan.topology import Policy, Topology
 from penstock.spec.load import PipelineFile, read_pipeline, yaml_files
 from penstock.spec.model import op_name
@@ -22,7 +23,7 @@ from penstock.spec.read import read_yaml
 class Loaded:
     """What a config folder holds, under one profile: the sound pipelines by name, and what is wrong with the others.
 
-    Problems come file by file (policies, profiles, pipelines), in file order.
+    Problems come file by file (policies, profiles, sources, pipelines), in file order.
     """
 
     topologies: dict[str, Topology]
@@ -42,6 +43,8 @@ def load_config(config: Path, profile: str) -> Loaded:
     problems = [*ground.policies.problems]
     for path in yaml_files(config / PROFILES):
         problems += check_profile(path, config)
+    for path in yaml_files(config / SOURCES):
+        problems += check_source(path, config, ground.policies)
     return ground.load(yaml_files(config / PIPELINES), problems)
 
 
@@ -60,6 +63,8 @@ def validate(paths: Sequence[Path], config: Path, profile: str) -> Loaded:
             problems += load_policies(path).problems
         elif kind == "profile":
             problems += check_profile(path, config)
+        elif kind == "source":
+            problems += check_source(path, config, ground.policies)
         else:
             pipelines.append(path)
     return ground.load(pipelines, problems)
@@ -144,19 +149,22 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
         elif (path / PIPELINES).is_dir():
             yield from (each for each in [path / RESILIENCE] if each.exists())
-            yield from [*yaml_files(path / PROFILES), *yaml_files(path / PIPELINES)]
+            for folder in (PROFILES, SOURCES, PIPELINES):
+                yield from yaml_files(path / folder)
         else:
             yield from yaml_files(path)
 
 
 def _kind(path: Path) -> str:
     """What a file is meant to be: told from where it stands, or else from its keys."""
-    places = {RESILIENCE: "resilience", PROFILES: "profile", PIPELINES: "pipeline"}
+    places = {RESILIENCE: "resilience", PROFILES: "profile", SOURCES: "source", PIPELINES: "pipeline"}
     for place in (path.name, path.absolute().parent.name):
         if place in places:
             return places[place]
     keys = read_yaml(path).value or {}
     if "policies" in keys:
         return "resilience"
+    if "stages" not in keys and keys.keys() & {"uses", "with"}:
+        return "source"
     bound = isinstance(keys.get("stages"), dict) and "version" not in keys
     return "profile" if bound or keys.keys() & {"stores", "extends"} else "pipeline"

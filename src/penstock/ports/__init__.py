@@ -26,6 +26,8 @@ from penstock.ports.stores import LexicalIndex as LexicalIndex
 from penstock.ports.stores import Mendable as Mendable
 from penstock.ports.stores import ObjectStore as ObjectStore
 from penstock.ports.stores import PackStore as PackStore
+from penstock.ports.stores import Page as Page
+from penstock.ports.stores import PagedSource as PagedSource
 from penstock.ports.stores import RawStore as RawStore
 from penstock.ports.stores import Resources as Resources
 from penstock.ports.stores import Source as Source

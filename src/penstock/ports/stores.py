@@ -2,15 +2,35 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from penstock.records import Chunk, Claim, EmbeddingBatch, Facts, SourceItem
+from penstock.records import Chunk, Claim, EmbeddingBatch, Facts, Json, SourceItem
 
 
 class Source(Protocol):
     """Finds documents. The order is stable; finding does not read what it need not."""
 
     def discover(self, target: str) -> Iterator[SourceItem]: ...
+
+
+class Page(NamedTuple):
+    """What a paged source gave at once. `after` is where to go on; of the `last` page, where the next run begins."""
+
+    items: tuple[SourceItem, ...]
+    after: dict[str, Json]
+    last: bool
+
+
+@runtime_checkable
+class PagedSource(Protocol):
+    """A source that asks a service for one page at a time, and can go on from where it was."""
+
+    def page(self, target: str, position: Mapping[str, Json]) -> Page:
+        """The page at a position: `{}` is the beginning, everything else is what the page before gave as `after`.
+
+        Makes one request, without retries. A position that the service no longer knows begins again.
+        """
+        ...
 
 
 @runtime_checkable

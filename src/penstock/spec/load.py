@@ -17,6 +17,7 @@ from penstock.spec.profile import ProfileSpec
 from penstock.spec.read import read_yaml
 from penstock.spec.resilience import ResilienceSpec
 from penstock.spec.source import Loc, YamlFile
+from penstock.spec.sources import SourceSpec
 
 SUFFIXES = frozenset({".yaml", ".yml"})
 
@@ -103,6 +104,11 @@ def read_profile(path: Path) -> SpecFile[ProfileSpec]:
     kinds = read.spec.stages if read.spec else {}
     unknown = [unknown_stage_type(read.file, each, ("stages", each), "", known) for each in kinds if each not in known]
     return SpecFile(read.file, read.spec, (*read.problems, *unknown))
+
+
+def read_source(path: Path) -> SpecFile[SourceSpec]:
+    """Read a source."""
+    return _load(path, SourceSpec)
 
 
 def _load(path: Path, model: type[Spec]) -> SpecFile[Spec]:

@@ -13,12 +13,13 @@ from penstock.spec.model import SpecModel
 from penstock.spec.pipeline import PipelineSpec
 from penstock.spec.profile import QUEUE_PORTS, STORE_PORTS, WORKER_PORTS, ProfileSpec
 from penstock.spec.resilience import ResilienceSpec
+from penstock.spec.sources import SourceSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a `pipeline`, of `resilience` or of a `profile`.
+    """The JSON Schema (draft 2020-12) of a `pipeline`, of `resilience`, of a `profile` or of a `source`.
 
     Stage types and adapters are those that are registered where this runs. Raises `UsageError` for any other kind.
     """
@@ -69,6 +70,22 @@ def _complete_profile(schema: dict[str, Any]) -> None:
             found["properties"] = {"uses": {"enum": registry.names(port)}}
 
 
+def _complete_source(schema: dict[str, Any]) -> None:
+    """Each adapter's settings under its name: what a source says is mostly that."""
+    names = registry.names("Source")
+    schema["properties"]["uses"]["enum"] = names
+    schema["allOf"] = []
+    for name in names:
+        settings = registry.adapter("Source", name).settings_type.model_json_schema(
+            schema_generator=_Generator, ref_template=f"#/$defs/{name}/$defs/{{model}}"
+        )
+        schema.setdefault("$defs", {})[name] = settings
+        uses: dict[str, Any] = {"properties": {"uses": {"const": name}}}
+        if name != schema["properties"]["uses"]["default"]:
+            uses["required"] = ["uses"]
+        schema["allOf"].append({"if": uses, "then": {"properties": {"with": {"$ref": f"#/$defs/{name}"}}}})
+
+
 def _binding(port: str) -> dict[str, Any]:
     return {"$ref": "#/$defs/Binding", "properties": {"uses": {"enum": registry.names(port)}}}
 
@@ -77,6 +94,7 @@ _KINDS: dict[str, tuple[type[SpecModel], Callable[[dict[str, Any]], None]]] = {
     "pipeline": (PipelineSpec, _complete_pipeline),
     "resilience": (ResilienceSpec, lambda schema: None),
     "profile": (ProfileSpec, _complete_profile),
+    "source": (SourceSpec, _complete_source),
 }
 KINDS = tuple(_KINDS)
 """What there is a schema of."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.rest_server import declared
 from tests.wire_server import (
     Play,
     WireServer,
@@ -22,7 +23,8 @@ from tests.wire_server import (
 )
 
 from penstock.adapters.embed.openai import OpenAIEmbedder, OpenAISettings
-from penstock.adapters.sources.clinicaltrials import ClinicalTrialsSettings, ClinicalTrialsSource
+from penstock.adapters.sources.rest import RestSource
+from penstock.adapters.sources.rest_settings import RestSettings
 from penstock.errors import PermanentError, RejectedError, StageError, TransientError, UnavailableError
 from penstock.testing.factories import make_chunks, make_context, make_resources
 
@@ -44,10 +46,9 @@ def embed_query(address: str) -> object:
 
 
 def discover(address: str) -> object:
-    settings = ClinicalTrialsSettings(
-        base_url=address, timeout_seconds=SECONDS, requests_per_second=1e6, max_bytes=2**20
-    )
-    return list(ClinicalTrialsSource(settings, make_resources(Path())).discover("clinicaltrials:cancer"))
+    declaration = declared("clinicaltrials", f"{address}/studies", timeout_seconds=SECONDS, max_bytes=2**20)
+    settings = RestSettings.model_validate(declaration)
+    return list(RestSource(settings, make_resources(Path())).discover("clinicaltrials:cancer"))
 
 
 ADAPTERS = pytest.mark.parametrize("ask", [embed, embed_query, discover], ids=lambda ask: ask.__name__)
@@ -57,7 +58,7 @@ BROKEN_OFF = (TransientError, "the connection broke off")
 BROKEN = (PermanentError, "the answer is broken, or larger than is allowed")
 UNFIT = (
     PermanentError,
-    ("the endpoint's answer is not one vector for each text", "an answer that is no page of studies"),
+    ("the endpoint's answer is not one vector for each text", "an answer that is no page of records at `studies`"),
 )
 LATER = (TransientError, "it cannot answer now")
 

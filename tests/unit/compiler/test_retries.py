@@ -12,11 +12,13 @@ import pytest
 import respx
 from dagster import DagsterInstance
 from tests.homes import CONFIG
+from tests.rest_server import declared
 from tests.unit.execution.scene import INGEST, PARSE, Scene, pipeline
 from tests.wire_server import WireServer, reset_at_once
 
 from penstock.adapters.embed.openai import OpenAIEmbedder, OpenAISettings
-from penstock.adapters.sources.clinicaltrials import ClinicalTrialsSettings, ClinicalTrialsSource
+from penstock.adapters.sources.rest import RestSource
+from penstock.adapters.sources.rest_settings import RestSettings
 from penstock.compiler.job import compile_job, run_config
 from penstock.compiler.session import session_resource
 from penstock.endpoints import http_error
@@ -70,8 +72,7 @@ def embed() -> Callable[[], object]:
 
 
 def discover() -> Callable[[], object]:
-    settings = ClinicalTrialsSettings(base_url=SERVICE, requests_per_second=1e6)
-    adapter = ClinicalTrialsSource(settings, make_resources(Path()))
+    adapter = RestSource(RestSettings.model_validate(declared("clinicaltrials", SERVICE)), make_resources(Path()))
     return lambda: list(adapter.discover("clinicaltrials:cancer"))
 
 

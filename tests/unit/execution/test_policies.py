@@ -10,7 +10,7 @@ from sqlalchemy import update
 from tests.unit.execution.scene import INGEST, PARSE, Scene, counts, pipeline, stage
 
 from penstock.errors import TransientError, UnavailableError
-from penstock.execution.submit import ATTEMPTS
+from penstock.execution.decisions import ATTEMPTS
 from penstock.ledger.tables import dead_letters, jobs
 from penstock.plan.topology import Policy
 

@@ -244,10 +244,11 @@ def test_an_input_has_one_name_however_it_is_written(scene: Scene, monkeypatch: 
     monkeypatch.chdir(scene.documents.parent)
     monkeypatch.setenv("HOME", str(scene.documents.parent))
     spellings = ["documents", "./documents/", "documents/../documents", str(scene.documents), "~/documents"]
-    assert {origin_of(each) for each in spellings} == {str(scene.documents)}
-    assert origin_of("packages:") == "packages:"
+    config = scene.workspace.config
+    assert {origin_of(each, config) for each in spellings} == {str(scene.documents)}
+    assert origin_of("packages:", config) == "packages:"
     Path("packages:").mkdir()
-    assert origin_of("packages:") == str(scene.documents.parent / "packages:"), "a path that is there is a path"
+    assert origin_of("packages:", config) == str(scene.documents.parent / "packages:"), "a path that is there is a path"
 
 
 def test_where_nothing_is_the_nearest_name_is_told(scene: Scene) -> None:

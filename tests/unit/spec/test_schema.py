@@ -17,6 +17,7 @@ CASES = ROOT / "tests" / "cases"
 SHIPPED = [
     *((path, "pipeline") for path in sorted((CONFIG / "pipelines").glob("*.yaml"))),
     *((path, "profile") for path in sorted((CONFIG / "profiles").glob("*.yaml"))),
+    *((path, "source") for path in sorted((CONFIG / "sources").glob("*.yaml"))),
     (CONFIG / "resilience.yaml", "resilience"),
 ]
 

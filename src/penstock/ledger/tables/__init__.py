@@ -3,6 +3,7 @@
 A change here is a new revision in `migrations/versions`: a test compares the two, on SQLite and on PostgreSQL.
 """
 
+from penstock.ledger.tables.documents import cursors as cursors
 from penstock.ledger.tables.documents import documents as documents
 from penstock.ledger.tables.documents import origins as origins
 from penstock.ledger.tables.documents import releases as releases

@@ -1,4 +1,4 @@
-"""Documents: pipeline versions, contents, where they came from, and what is due to be swept."""
+"""Documents: pipeline versions, contents, where they came from, how far that was read, and what is due to be swept."""
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, PrimaryKeyConstraint, String, Table, Text
 
@@ -74,6 +74,21 @@ origins = Table(
     sized("origin", 1024),
 )
 Index("ix_origins_tenant_document", origins.c.tenant, origins.c.document)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("pipeline", String(64), nullable=False),
+    Column("origin", String(1024), nullable=False),
+    Column("work_digest", String(64), nullable=False),
+    Column("position", Text, nullable=False),
+    Column("updated_at", Float, nullable=False, default=now(), onupdate=now()),
+    PrimaryKeyConstraint("tenant", "pipeline", "origin"),
+    sized("tenant", 64),
+    sized("pipeline", 64),
+    sized("origin", 1024),
+)
 
 sweeps = Table(
     "sweeps",
