@@ -90,14 +90,14 @@ def test_a_study_has_a_section_for_each_of_its_parts(parser: AutoParser) -> None
         "Eligibility": "* adults\n\nSex: male",
         "Sponsor and locations": "Sponsor: Alliance\nCollaborators: NCI\nCountries: France, Spain",
         "References": "Doe J.",
-        "Results": "Survival\nA |  | 7 | months",
+        "Outcome: Survival": "Survival [months]\n| A\n| 7",
     }
     assert document.tables == (
         Table(
-            start=len(document.text) - 26,
+            start=len(document.text) - 25,
             end=len(document.text),
-            rows=(("A", "", "7", "months"),),
-            caption="Survival",
+            rows=(("", "A"), ("", "7")),
+            caption="Survival [months]",
         ),
     )
 

@@ -2,23 +2,22 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from penstock.adapters.parse.builder import DocumentBuilder, one_line
-from penstock.adapters.parse.json import read_object, storable
+from penstock.adapters.parse.json import read_object
+from penstock.adapters.parse.study_part import Part, lines, spoken
+from penstock.adapters.parse.study_results import add_results
 from penstock.errors import RejectedError
 from penstock.records import Document, Json, RawPayload
 
-VERSION = "1"
+VERSION = "2"
 NCT_ID = re.compile(r"NCT\d{8}")
-
-_CODED = {"NA": "not applicable", "EARLY_PHASE1": "early phase 1"} | {f"PHASE{n}": f"phase {n}" for n in range(1, 5)}
 
 
 def parse(payload: RawPayload) -> Document:
     """A document from one study; raises `RejectedError` where it has no `protocolSection` with an `nctId`."""
     study = read_object(payload.content)
-    protocol = _Part(study.get("protocolSection"))
+    protocol = Part(study.get("protocolSection"))
     identification = protocol.part("identificationModule")
     nct_id = identification.text("nctId")
     if not NCT_ID.fullmatch(nct_id):
@@ -32,42 +31,17 @@ def parse(payload: RawPayload) -> Document:
             builder.heading(heading, kind=kind)
             for block in found:
                 builder.add(block)
-    results = list(_results(_Part(study.get("resultsSection"))))
-    if results:
-        builder.heading("Results", kind="results")
-    for caption, rows in results:
-        builder.table(rows, caption=caption)
+    add_results(builder, Part(study.get("resultsSection")))
     title = identification.text("briefTitle") or identification.text("officialTitle")
-    return builder.build(title, metadata=_metadata(protocol), fields=_fields(protocol), fallback=nct_id)
+    return builder.build(
+        title,
+        metadata=_metadata(protocol),
+        fields=_fields(protocol, Part(study.get("derivedSection"))),
+        fallback=nct_id,
+    )
 
 
-class _Part:
-    """A JSON object of which anything may be missing or of another type than it should be."""
-
-    def __init__(self, value: Any) -> None:
-        self._value: dict[str, Any] = value if isinstance(value, dict) else {}
-
-    def part(self, key: str) -> "_Part":
-        return _Part(self._value.get(key))
-
-    def parts(self, key: str) -> list["_Part"]:
-        found = self._value.get(key)
-        return [_Part(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-
-    def text(self, key: str) -> str:
-        found = self._value.get(key)
-        return found.strip() if isinstance(found, str) else ""
-
-    def texts(self, key: str) -> list[str]:
-        found = self._value.get(key)
-        return [one_line(each) for each in found if isinstance(each, str)] if isinstance(found, list) else []
-
-    def value(self, key: str) -> Json:
-        found = self._value.get(key)
-        return storable(found) if isinstance(found, str | int | float) else None
-
-
-def _sections(protocol: _Part) -> Iterator[tuple[str, str, list[str]]]:
+def _sections(protocol: Part) -> Iterator[tuple[str, str, list[str]]]:
     """(heading, kind, blocks of text), in reading order."""
     identification = protocol.part("identificationModule")
     description = protocol.part("descriptionModule")
@@ -87,54 +61,80 @@ def _sections(protocol: _Part) -> Iterator[tuple[str, str, list[str]]]:
         yield f"{rank.capitalize()} outcomes", "text", [_described(each, "measure", "timeFrame") for each in found]
     yield "Eligibility", "text", list(_eligibility(protocol.part("eligibilityModule")))
     yield "Sponsor and locations", "text", ["\n".join(_places(protocol))]
-    references = protocol.part("referencesModule").parts("references")
-    yield "References", "references", [each.text("citation") for each in references]
+    yield "Identifiers", "text", ["\n".join(_identifiers(identification))]
+    yield "Data sharing", "text", [_sharing(protocol)]
+    references = protocol.part("referencesModule")
+    yield "References", "references", [each.text("citation") for each in references.parts("references")]
+    yield "See also", "text", [each.text("label") for each in references.parts("seeAlsoLinks")]
 
 
-def _described(part: _Part, name: str, detail: str) -> str:
+def _identifiers(identification: Part) -> Iterator[str]:
+    """What the study is called elsewhere."""
+    yield from filter(None, (identification.text("acronym"), identification.part("orgStudyIdInfo").text("id")))
+    for each in identification.parts("secondaryIdInfos"):
+        yield " ".join(filter(None, (each.text("id"), f"({each.text('domain')})" if each.text("domain") else "")))
+    yield from identification.texts("nctIdAliases")
+
+
+def _sharing(protocol: Part) -> str:
+    sharing = protocol.part("ipdSharingStatementModule")
+    notes = [each.text("comment") for each in protocol.part("referencesModule").parts("availIpds")]
+    keys = ("description", "timeFrame", "accessCriteria")
+    return "\n".join(dict.fromkeys(filter(None, (*(sharing.text(key) for key in keys), *notes))))
+
+
+def _described(part: Part, name: str, detail: str) -> str:
     extra = spoken(part.text(detail)) if detail == "type" else part.text(detail)
     head = part.text(name) + (f" ({extra})" if extra else "")
     return ": ".join(filter(None, (head, part.text("description"))))
 
 
-def _intervention(part: _Part) -> str:
+def _intervention(part: Part) -> str:
     names = ", ".join(part.texts("otherNames"))
     return _described(part, "name", "type") + (f"\nAlso named: {names}" if names else "")
 
 
-def _design(protocol: _Part) -> Iterator[str]:
+def _design(protocol: Part) -> Iterator[str]:
     design, status = protocol.part("designModule"), protocol.part("statusModule")
     info = design.part("designInfo")
     enrollment = design.part("enrollmentInfo").value("count")
-    lines = (
-        ("Study type", spoken(design.text("studyType"))),
-        ("Phase", ", ".join(map(spoken, design.texts("phases")))),
-        ("Status", spoken(status.text("overallStatus"))),
-        ("Why stopped", status.text("whyStopped")),
-        ("Allocation", spoken(info.text("allocation"))),
-        ("Intervention model", spoken(info.text("interventionModel"))),
-        ("Observational model", spoken(info.text("observationalModel"))),
-        ("Masking", spoken(info.part("maskingInfo").text("masking"))),
-        ("Primary purpose", spoken(info.text("primaryPurpose"))),
-        ("Enrollment", "" if enrollment is None else str(enrollment)),
-        ("Start", status.part("startDateStruct").text("date")),
-        ("Completion", status.part("completionDateStruct").text("date")),
+    return iter(
+        lines(
+            ("Study type", spoken(design.text("studyType"))),
+            ("Phase", ", ".join(map(spoken, design.texts("phases")))),
+            ("Status", spoken(status.text("overallStatus"))),
+            ("Why stopped", status.text("whyStopped")),
+            ("Allocation", spoken(info.text("allocation"))),
+            ("Intervention model", spoken(info.text("interventionModel"))),
+            ("Model in words", info.text("interventionModelDescription")),
+            ("Observational model", spoken(info.text("observationalModel"))),
+            ("Time perspective", spoken(info.text("timePerspective"))),
+            ("Masking", spoken(info.part("maskingInfo").text("masking"))),
+            ("Masked", ", ".join(map(spoken, info.part("maskingInfo").texts("whoMasked")))),
+            ("Masking in words", info.part("maskingInfo").text("maskingDescription")),
+            ("Primary purpose", spoken(info.text("primaryPurpose"))),
+            ("Enrollment", "" if enrollment is None else str(enrollment)),
+            ("Specimens", design.part("bioSpec").text("description")),
+            ("Target duration", design.text("targetDuration")),
+            ("Start", status.part("startDateStruct").text("date")),
+            ("Completion", status.part("completionDateStruct").text("date")),
+        ).splitlines()
     )
-    return (f"{name}: {value}" for name, value in lines if value)
 
 
-def _eligibility(part: _Part) -> Iterator[str]:
+def _eligibility(part: Part) -> Iterator[str]:
     yield part.text("eligibilityCriteria")
-    lines = (
+    yield lines(
         ("Sex", spoken(part.text("sex"))),
         ("Minimum age", part.text("minimumAge")),
         ("Maximum age", part.text("maximumAge")),
+        ("Healthy volunteers", part.spoken("healthyVolunteers")),
+        ("Sampling", spoken(part.text("samplingMethod"))),
         ("Study population", part.text("studyPopulation")),
     )
-    yield "\n".join(f"{name}: {value}" for name, value in lines if value)
 
 
-def _places(protocol: _Part) -> Iterator[str]:
+def _places(protocol: Part) -> Iterator[str]:
     sponsors = protocol.part("sponsorCollaboratorsModule")
     lead = sponsors.part("leadSponsor").text("name")
     if lead:
@@ -142,37 +142,24 @@ def _places(protocol: _Part) -> Iterator[str]:
     collaborators = [each.text("name") for each in sponsors.parts("collaborators")]
     if any(collaborators):
         yield f"Collaborators: {'; '.join(filter(None, collaborators))}"
+    contacts = protocol.part("contactsLocationsModule")
+    for each in (*contacts.parts("overallOfficials"), *contacts.parts("centralContacts")):
+        yield ", ".join(filter(None, (each.text("name"), each.text("affiliation"), spoken(each.text("role")))))
     countries = _countries(protocol)
     if countries:
         yield f"Countries: {', '.join(countries)}"
+    for place in contacts.parts("locations"):
+        found = ", ".join(filter(None, (place.text(key) for key in ("facility", "city", "state", "country"))))
+        if found != place.text("country"):
+            yield found
 
 
-def _results(results: _Part) -> Iterator[tuple[str, list[list[str]]]]:
-    """A table for each outcome measure that was reported: a row for each group and category."""
-    for measure in results.part("outcomeMeasuresModule").parts("outcomeMeasures"):
-        groups = {each.text("id"): each.text("title") for each in measure.parts("groups")}
-        unit = measure.text("unitOfMeasure")
-        rows = [
-            [
-                groups.get(value.text("groupId"), ""),
-                category.text("title") or inner.text("title"),
-                value.text("value"),
-                unit,
-            ]
-            for inner in measure.parts("classes")
-            for category in inner.parts("categories")
-            for value in category.parts("measurements")
-        ]
-        if rows:
-            yield measure.text("title"), rows
-
-
-def _countries(protocol: _Part) -> list[str]:
+def _countries(protocol: Part) -> list[str]:
     places = protocol.part("contactsLocationsModule").parts("locations")
     return sorted({place.text("country") for place in places} - {""})
 
 
-def _metadata(protocol: _Part) -> dict[str, Json]:
+def _metadata(protocol: Part) -> dict[str, Json]:
     status, design = protocol.part("statusModule"), protocol.part("designModule")
     start = status.part("startDateStruct").text("date")
     found: dict[str, Json] = {
@@ -186,7 +173,7 @@ def _metadata(protocol: _Part) -> dict[str, Json]:
     return {key: value for key, value in found.items() if value not in ("", None)}
 
 
-def _fields(protocol: _Part) -> dict[str, Json]:
+def _fields(protocol: Part, derived: Part) -> dict[str, Json]:
     status, design = protocol.part("statusModule"), protocol.part("designModule")
     sponsors = protocol.part("sponsorCollaboratorsModule")
     references = protocol.part("referencesModule").parts("references")
@@ -194,6 +181,12 @@ def _fields(protocol: _Part) -> dict[str, Json]:
         "nct_id": protocol.part("identificationModule").text("nctId"),
         "conditions": protocol.part("conditionsModule").texts("conditions"),
         "keywords": protocol.part("conditionsModule").texts("keywords"),
+        "condition_mesh": [each.text("term") for each in derived.part("conditionBrowseModule").parts("meshes")],
+        "condition_ancestors": [each.text("term") for each in derived.part("conditionBrowseModule").parts("ancestors")],
+        "intervention_mesh": [each.text("term") for each in derived.part("interventionBrowseModule").parts("meshes")],
+        "intervention_ancestors": [
+            each.text("term") for each in derived.part("interventionBrowseModule").parts("ancestors")
+        ],
         "interventions": [
             {"name": one_line(each.text("name")), "type": each.text("type")}
             for each in protocol.part("armsInterventionsModule").parts("interventions")
@@ -216,8 +209,3 @@ def _fields(protocol: _Part) -> dict[str, Json]:
         "pmids": [each.text("pmid") for each in references if each.text("pmid")],
     }
     return {key: value for key, value in found.items() if value not in ("", None, [])}
-
-
-def spoken(code: str) -> str:
-    """A coded value in words: `NOT_YET_RECRUITING` → `not yet recruiting`."""
-    return _CODED.get(code, code.replace("_", " ").lower())
