@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from penstock import registry
 from penstock.errors import SpecError, nearest
 from penstock.plan.adapters import Binder
@@ -40,7 +42,13 @@ def load_source(config: Path, name: str) -> SourcePlan:
     problems = check_source(path, config, policies)
     if problems or source.spec is None:
         raise SpecError(f"source {ticked(name)} is not sound", problems, hint="penstock validate")
-    return SourcePlan(name, source.spec.uses, source.spec.with_, policies.sound[source.spec.policy])
+    policy = policies.sound.get(source.spec.policy)
+    if policy is None:
+        raise SpecError("the policies are not sound", policies.problems, hint="penstock validate")
+    rate = source.spec.requests_per_second
+    if rate is not None:
+        policy = replace(policy, rate_limit_per_second=min(rate, policy.rate_limit_per_second or rate))
+    return SourcePlan(name, source.spec.uses, source.spec.with_, policy)
 
 
 def check_source(path: Path, config: Path, policies: Policies) -> list[Problem]:
@@ -56,7 +64,7 @@ def check_source(path: Path, config: Path, policies: Policies) -> list[Problem]:
     elif spec.name in registry.names("Source"):
         message = f"{ticked(spec.name)} is the name of an adapter; choose another, or leave the file out"
         problems.append(file.problem("bad-name", message, ("name",)))
-    if spec.policy not in policies.names:
+    if policies.readable and spec.policy not in policies.names:
         message = f"no policy is named {ticked(spec.policy)}"
         near = nearest(spec.policy, policies.names)
         problems.append(

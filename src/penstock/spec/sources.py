@@ -12,4 +12,7 @@ class SourceSpec(SpecModel):
     description: str = Field(default="", description="A sentence on what the source gives.")
     uses: str = Field(default="rest", description="The adapter's short name.")
     policy: str = Field(default="default", description="How often a page is tried and how fast, from resilience.yaml.")
+    requests_per_second: float | None = Field(
+        default=None, ge=0.01, le=100, strict=False, description="At most so many, of all processes together."
+    )
     with_: Settings = Field(default={}, alias="with", description="The adapter's settings.")

@@ -14,7 +14,7 @@ from penstock.adapters.download.receipt import Receipt, Receipts
 from penstock.adapters.download.scratch import Scratch, clear, scratch
 from penstock.adapters.download.stored import StoredDownload, StoredSettings
 from penstock.adapters.guard import Guard, told
-from penstock.adapters.secret import SecretName
+from penstock.adapters.secret_name import SecretName
 from penstock.adapters.sniff import kind_of
 from penstock.errors import (
     PermanentError,

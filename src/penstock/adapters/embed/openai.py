@@ -10,7 +10,7 @@ from penstock.adapters.embed.endpoint_errors import endpoint_error
 from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.adapters.haystack_setup import prepare_haystack
-from penstock.adapters.secret import SecretName
+from penstock.adapters.secret_name import SecretName
 from penstock.errors import PermanentError, QuotaError, RejectedError, StageError
 from penstock.ports import Resources
 from penstock.records import Chunk, EmbeddingBatch, StageContext

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from penstock.adapters.secret import SecretName
+from penstock.adapters.secret_name import SecretName
 from penstock.adapters.sniff import KINDS
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
