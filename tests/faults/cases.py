@@ -192,8 +192,13 @@ class Stage:
                 self._clear(timeout_seconds)
                 self._write(scenario.begins)
                 self.ledgers.reset(self.place, None)
-                for command in scenario.before:
+                for command in scenario.before[:-1]:
                     self._do("before", command)
+                if scenario.broken_at:
+                    plan = self._plan(effect=scenario.broken_at, mode="kill-before")
+                    assert self._start("before", scenario.before[-1], plan).end() == -9
+                else:
+                    self._do("before", scenario.before[-1])
                 shutil.copytree(self.place / "home", base)
                 self.ledgers.keep(self.place, scenario.name)
             self._clear(timeout_seconds)

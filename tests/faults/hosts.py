@@ -1,8 +1,8 @@
 """Stage hosts that are forked, not started: `penstock.execution.host` without the second that its imports take.
 
 A run of the harness has some spare hosts from its beginning, while it is a single thread. Each waits until the run
-starts a host, and is then what Penstock would have started: a child of the run and in its process group, with a socket
-to it, its own memory and its own role at the seam; SIGKILL ends it, and it dies with its run.
+starts a host, and is then what Penstock would have started: a child of the run that leads a session of its own, with a
+socket to it, its own memory and its own role at the seam; SIGKILL ends it, and it dies with its run.
 """
 
 import os
@@ -26,17 +26,17 @@ class Host:
     """As much of `subprocess.Popen` as Penstock asks for."""
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
+        self.pid = pid
         self._code: int | None = None
 
     def kill(self) -> None:
         if self._code is None:
-            os.kill(self._pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
         until = time.monotonic() + (timeout if timeout is not None else float("inf"))
         while self._code is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self._code = os.waitstatus_to_exitcode(status)
             elif time.monotonic() >= until:
@@ -58,6 +58,7 @@ def install(plan: Path | None) -> None:
             for _, other in spares:
                 other.close()
             ours.close()
+            os.setsid()
             _wait(theirs, plan)
         theirs.close()
         spares.append((pid, ours))

@@ -27,6 +27,9 @@ CHANGED = {
 """One document shrunk, one edited, one as it was, one new."""
 
 _RUN = ("run", "auto", "--input", "documents", "--json")
+_SUBMIT = ("submit", *_RUN[1:])
+_DISPATCH = ("worker", "dispatch", "--drain")
+_RELAY = ("worker", "relay", "--drain")
 
 Documents = Mapping[str, str | bytes]
 Commands = tuple[tuple[str, ...], ...]
@@ -44,10 +47,12 @@ class Scenario:
     documents: Documents
     before: Commands = ()
     begins: Documents = field(default_factory=lambda: FIRST)
+    broken_at: str = ""
+    """The effect at which the last command of `before` is killed, as `run:relay.mark#1`."""
 
     @property
     def shown(self) -> str:
-        return "; ".join(f"penstock {' '.join(command)}" for command in self.commands)
+        return "`, `".join(f"penstock {' '.join(command)}" for command in self.commands)
 
 
 SCENARIOS = {
@@ -58,5 +63,7 @@ SCENARIOS = {
         Scenario("delete", (("delete", "file:tea.md", "--json"),), FIRST, before=(_RUN,)),
         Scenario("prune", ((*_RUN, "--prune"),), {}, before=(_RUN,)),
         Scenario("again", (_RUN,), FIRST, before=(_RUN,)),
+        Scenario("relay", (_RELAY, _RUN), FIRST, before=(_RUN,), broken_at="run:relay.mark#1"),
+        Scenario("dispatch", (_SUBMIT, _DISPATCH, _RUN), FIRST),
     )
 }
