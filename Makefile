@@ -85,7 +85,7 @@ acceptance-slow: setup ## Run the slow ones as well
 
 define acceptance
 if [ -d $(ACCEPTANCE) ]; then \
-  PENSTOCK_BIN=$(abspath $(penstock)) $(pytest) $(ACCEPTANCE) -m "$(1)" --ignore=$(ACCEPTANCE)/test_gate.py \
+  PENSTOCK_BIN=$(abspath $(penstock)) $(pytest) $(ACCEPTANCE) -m "$(1)" \
     -p no:cacheprovider --rootdir=$(ACCEPTANCE) -c /dev/null; \
 else echo "skipped: $(ACCEPTANCE) is not here"; fi
 endef

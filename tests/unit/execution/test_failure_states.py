@@ -76,6 +76,11 @@ LEADS_TO: dict[str, Callable[[Scene, Any], Topology | None]] = {
 
 ELSEWHERE = {
     "needs_ocr": "a PDF whose pages are pictures, where no tesseract is installed (tests/unit/adapters/pdf)",
+    "pdf_broken": "a PDF that does not open (tests/unit/adapters/pdf)",
+    "pdf_empty": "a PDF without text (tests/unit/adapters/pdf)",
+    "pdf_encrypted": "a PDF with a password (tests/unit/adapters/pdf)",
+    "pdf_too_large": "a PDF of more than its reader may take (workers/test_pdf)",
+    "quarantined": "a PDF that takes its readers down (workers/test_pdf)",
     "rejected": "a document whose id no job can bear (test_submit)",
     "gate_timeout": "a job that waits too long (test_gates)",
     "no_document": "a gate that is opened by hand before its document was read (compiler/test_launch)",

@@ -1,14 +1,18 @@
 """PDFs that wait to be read: a scene, a pipeline with a gate, a worker with small bounds, and what they come to."""
 
+import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from tests.unit.execution.scene import INGEST, Scene, gate, pipeline, stage
 
+from penstock import effects
 from penstock.execution.gates import tend_gates
 from penstock.execution.pdf_results import Claim
 from penstock.ledger.pdf_requests import PDFRequest
@@ -69,12 +73,31 @@ def readings(scene: Scene) -> list[str]:
     return [line.split()[0].removeprefix("file:").removesuffix(".txt") for line in path.read_text().splitlines()]
 
 
+class KilledAt:
+    """An effect hook that ends the process as a crash would, before the n-th effect of that name or after it."""
+
+    def __init__(self, name: str, number: int, when: str) -> None:
+        self._name, self._left, self._when = name, number, when
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        due = name == self._name
+        self._left -= due
+        if due and self._left == 0 and self._when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield
+        if due and self._left == 0 and self._when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main() -> None:
-    """python -m tests.unit.workers.papers FOLDER URL BOUNDS [drain]: a worker in a process of its own."""
+    """python -m tests.unit.workers.papers FOLDER URL BOUNDS [NAME NUMBER before|after]: a worker that drains."""
     scene = Scene(Path(sys.argv[1]), url=sys.argv[2] or None)
     given = msgspec.json.decode(sys.argv[3])
+    if len(sys.argv) > 4:
+        effects.install(KilledAt(sys.argv[4], int(sys.argv[5]), sys.argv[6]))
     worker = PDFWorker(scene.workspace, bounds(**given), LedgerQueue(scene.workspace), stop_signal())
-    tally = worker.run(drain="drain" in sys.argv[4:])
+    tally = worker.run(drain=True)
     print(msgspec.json.encode({"read": tally.read, "refused": tally.refused, "back": tally.given_back}).decode())
     scene.workspace.close()
 

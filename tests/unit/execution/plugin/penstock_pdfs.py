@@ -80,6 +80,11 @@ class Rough(Toy):
     def killed(self, rest: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def treason(self, rest: str) -> None:
+        """Takes its worker down as well, as when a machine that is out of memory ends both."""
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+
     def exits(self, rest: str) -> None:
         os._exit(int(rest or 0))
 
