@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from penstock.adapters.chunk import ChunkSettings, HaystackChunker
@@ -51,7 +52,7 @@ def test_a_chunk_carries_all_that_is_known_of_its_span() -> None:
         source="file",
         raw=document.provenance.raw,
         parser="auto/markdown/1",
-        chunker=f"haystack/2 (haystack-ai {version('haystack-ai')})",
+        chunker=f"haystack/3 (haystack-ai {version('haystack-ai')})",
         metadata={"source": "file", "year": 2020},
     )
 
@@ -100,6 +101,27 @@ def test_a_table_is_never_cut_in_a_row() -> None:
         (rows[4], 2),
         ("After.", None),
     ]
+
+
+def test_pieces_of_a_table_have_its_head_above_them() -> None:
+    rows = tuple((f"pump {number}", words(8)) for number in range(4))
+    table = Table(start=0, end=0, rows=(("Pump", "Flow"), *rows), caption="Table 1. Flows.")
+    text = "\n".join((table.caption, *(" | ".join(row) for row in table.rows)))
+    section = Section(start=0, end=len(text), title="Results", path=("Results",))
+    chunks = cut(make_document(text, tables=(replace(table, end=len(text)),), sections=(section,)), table_length=25)
+    assert [chunk.headings for chunk in chunks] == [
+        ("Results",),
+        ("Results", "Table 1. Flows.", "Pump | Flow"),
+        ("Results", "Table 1. Flows.", "Pump | Flow"),
+    ]
+    assert "\n".join(texts(chunks)) == text
+
+
+def test_a_row_that_is_longer_than_a_chunk_may_be_is_one_all_the_same() -> None:
+    row = " | ".join(words(40) for _ in range(9))
+    text = f"a | b\n{row}\nc | d"
+    document = make_document(text, tables=(Table(start=0, end=len(text), rows=(("a", "b"),)),))
+    assert row in texts(cut(document, table_length=1, max_characters=100))
 
 
 def test_a_table_and_a_caption_are_whole() -> None:

@@ -150,6 +150,18 @@ def test_a_gate_that_nothing_would_open_is_told(config: Path) -> None:
     [
         ("uses: embeded", "unknown-adapter", "worker `pdf`: no adapter of `PDFReader` is named `embeded`"),
         ("uses: embedded", "adapter-settings", "worker `pdf`, adapter `embedded`: `device` is missing"),
+        (
+            "uses: embedded, with: {device: gpu}",
+            "adapter-settings",
+            "worker `pdf`, adapter `embedded`: `device` cannot be `gpu`: this reader works on the CPU alone; bind one"
+            " that uses a GPU (`mineru`)",
+        ),
+        (
+            "uses: mineru, with: {servers: [http://one], tier: flash}",
+            "adapter-settings",
+            "worker `pdf`, adapter `mineru`: `tier: flash` has no model and uses no GPU; choose another tier, or say"
+            " `device: cpu`",
+        ),
     ],
 )
 def test_a_worker_is_checked_where_the_profile_binds_it(config: Path, binding: str, code: str, message: str) -> None:

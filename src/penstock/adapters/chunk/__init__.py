@@ -19,11 +19,13 @@ _TO_SPACES = str.maketrans("\n\t\r\v\u00a0", "     ")
 class ChunkSettings(BaseModel):
     """How long chunks are. `split_length` and `split_overlap` count units of `split_by`.
 
-    A table of up to `table_length` words is one chunk, and so is a caption; a longer table is cut between rows.
+    A table of up to `table_length` words is one chunk, and so is a caption; a longer table is cut between rows, and the
+    pieces after the first have its caption and its first row among their headings.
 
     `recursive` counts words and prefers to cut between paragraphs, then lines, sentences and words. What has fewer than
     `split_threshold` units is joined to the chunk before it. With `respect_sentence_boundary` (`word` only) a chunk
-    ends where a sentence ends. `max_characters` bounds text that has no such units (a line without spaces).
+    ends where a sentence ends. `max_characters` bounds text that has no such units (a line without spaces); a row of a
+    table is never cut.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -54,7 +56,7 @@ class HaystackChunker:
     """
 
     settings_type = ChunkSettings
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __init__(self, settings: ChunkSettings, resources: Resources) -> None:
         prepare_haystack()
@@ -92,8 +94,9 @@ class HaystackChunker:
                 spans = [(segment.start, segment.end)]
             else:
                 spans = split[segment.start]
+            limit = None if isinstance(segment.alone, Table) else self._settings.max_characters
             for start, end in spans:
-                for piece in self._bounded(document.text, start, end):
+                for piece in _bounded(document.text, start, end, limit):
                     yield segment, *piece
 
     def _split(self, document: Document, parts: list[Segment]) -> dict[int, list[tuple[int, int]]]:
@@ -119,22 +122,6 @@ class HaystackChunker:
             spans[base].append((start, end))
         return spans
 
-    def _bounded(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """The span without its outer white space, in pieces of at most `max_characters`; nothing when it is blank."""
-        limit = self._settings.max_characters
-        while start < end:
-            stop = end
-            if end - start > limit:
-                stop = start + limit
-                space = text.rfind(" ", start + limit // 2, stop)
-                stop = space if space > 0 else stop
-            piece = text[start:stop]
-            left = start + len(piece) - len(piece.lstrip())
-            right = start + len(piece.rstrip())
-            if left < right:
-                yield left, right
-            start = stop
-
     def _chunk(
         self, ctx: StageContext, document: Document, layout: Layout, segment: Segment, start: int, end: int, index: int
     ) -> Chunk:
@@ -150,7 +137,7 @@ class HaystackChunker:
             end=end,
             index=index,
             title=document.title,
-            headings=segment.section.path if segment.section else (),
+            headings=segment.headings(start),
             page=box.page if box is not None else segment.page,
             box=box,
             source=document.provenance.source,
@@ -159,6 +146,22 @@ class HaystackChunker:
             chunker=self._name,
             metadata=document.metadata,
         )
+
+
+def _bounded(text: str, start: int, end: int, limit: int | None) -> Iterator[tuple[int, int]]:
+    """The span without its outer white space, in pieces of at most `limit` characters; nothing when it is blank."""
+    while start < end:
+        stop = end
+        if limit is not None and end - start > limit:
+            stop = start + limit
+            space = text.rfind(" ", start + limit // 2, stop)
+            stop = space if space > 0 else stop
+        piece = text[start:stop]
+        left = start + len(piece) - len(piece.lstrip())
+        right = start + len(piece.rstrip())
+        if left < right:
+            yield left, right
+        start = stop
 
 
 def _splitter(settings: ChunkSettings) -> Any:

@@ -9,6 +9,9 @@ from msgspec.structs import replace
 
 from penstock.records import Document, Figure, LayoutBox, Section, Table
 
+_LONGEST_HEADING = 400
+"""Characters: what the head of a table may add to each of its pieces."""
+
 
 class Segment(NamedTuple):
     """A span that no chunk reaches across."""
@@ -23,6 +26,15 @@ class Segment(NamedTuple):
     def page(self) -> int | None:
         owner = self.alone if self.alone and self.alone.page is not None else self.section
         return owner.page if owner else None
+
+    def headings(self, start: int) -> tuple[str, ...]:
+        """What stands above a piece of it: the section's path, and the head of a table that it does not begin."""
+        path = self.section.path if self.section else ()
+        if not isinstance(self.alone, Table) or start == self.start or not self.alone.rows:
+            return path
+        head = " | ".join(self.alone.rows[0])
+        said = (each for each in (self.alone.caption, head) if each.strip(" |"))
+        return (*path, *(each[:_LONGEST_HEADING] for each in said))
 
 
 def segments(document: Document) -> Iterator[Segment]:

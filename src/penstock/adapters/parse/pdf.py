@@ -1,5 +1,7 @@
 """PDFs, by the embedded reader (`penstock.adapters.pdf`)."""
 
+from msgspec.structs import replace
+
 from penstock.adapters.parse.builder import DocumentBuilder, one_line
 from penstock.adapters.pdf.layout import Block, Layout, Place
 from penstock.adapters.pdf.settings import READER_VERSION, PDFSettings
@@ -37,18 +39,26 @@ def document_of(payload: RawPayload, layout: Layout, *, format_name: str = "pdf"
     if builder.is_empty and not titles:
         raise RejectedError("PDF: no text on any page; at least one word would be right", status="pdf_empty")
     pages = {"unread_pages": list(layout.unread), "ocr_pages": list(layout.ocr)}
-    return builder.build(
+    document = builder.build(
         " ".join(titles) or layout.title,
         metadata={"pages": layout.pages, **{name: found for name, found in pages.items() if found}},
-        boxes=laid.boxes,
     )
+    return replace(document, boxes=tuple(_whole(box, title, document.text) for box, title in laid.boxes))
+
+
+def _whole(box: LayoutBox, title: str, text: str) -> LayoutBox:
+    """The box of a heading that stands in the text after all, since nothing stands under it, spans its words there."""
+    end = box.start + len(title)
+    alone = title and text[box.start : end] == title and (end == len(text) or text.startswith("\n\n", end))
+    return replace(box, end=end) if alone else box
 
 
 class _LaidOut:
     """Puts blocks into a builder and keeps where they stand."""
 
     def __init__(self, builder: DocumentBuilder) -> None:
-        self.boxes: list[LayoutBox] = []
+        self.boxes: list[tuple[LayoutBox, str]] = []
+        """Each with the heading or title that it is around, if it is."""
         self._builder = builder
 
     def add(self, block: Block) -> None:
@@ -74,7 +84,8 @@ class _LaidOut:
         whole = end - start != len(block.text)
         for place in block.places:
             first, last = (start, end) if whole else (start + place.start, start + place.end)
-            self._box(place, block.kind, first, last)
+            title = one_line(block.text) if block.kind in ("heading", "title") else ""
+            self._box(place, block.kind, first, last, title)
 
     def _keep_owned(self, block: Block, start: int, end: int) -> None:
         """Boxes of a table or figure: its caption comes first in the text, wherever it stands on the page."""
@@ -86,9 +97,8 @@ class _LaidOut:
         for place in block.places[-1:]:
             self._box(place, block.kind, rest, end)
 
-    def _box(self, place: Place, kind: str, start: int, end: int) -> None:
+    def _box(self, place: Place, kind: str, start: int, end: int, title: str = "") -> None:
         x0, y0, x1, y1 = place.box
         order = len(self.boxes) + 1
-        self.boxes.append(
-            LayoutBox(page=place.page, x0=x0, y0=y0, x1=x1, y1=y1, start=start, end=end, order=order, kind=kind)
-        )
+        box = LayoutBox(page=place.page, x0=x0, y0=y0, x1=x1, y1=y1, start=start, end=end, order=order, kind=kind)
+        self.boxes.append((box, title))

@@ -2,12 +2,11 @@
 
 from typing import ClassVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
-from penstock.adapters.device import NO_GPU_STATUS, Device
+from penstock.adapters.device import Device
 from penstock.adapters.parse import BUILDER_VERSION, pdf
 from penstock.adapters.pdf.settings import PDFSettings
-from penstock.errors import UnavailableError
 from penstock.ports import Resources
 from penstock.records import Document, RawPayload, StageContext
 
@@ -16,6 +15,13 @@ class EmbeddedSettings(PDFSettings):
     """Those of the reader, and `device`, which has no default: that PDFs are read on the CPU is said, never assumed."""
 
     device: Device
+
+    @field_validator("device")
+    @classmethod
+    def _is_the_cpu(cls, device: Device) -> Device:
+        if device == "gpu":
+            raise ValueError("cannot be `gpu`: this reader works on the CPU alone; bind one that uses a GPU (`mineru`)")
+        return device
 
 
 class EmbeddedReader:
@@ -29,10 +35,4 @@ class EmbeddedReader:
 
     def read(self, ctx: StageContext, payload: RawPayload) -> Document:
         """The document in a PDF; see `penstock.ports.PDFReader`."""
-        if self._settings.device != "cpu":
-            raise UnavailableError(
-                "embedded reader: no_gpu: it works on the CPU alone",
-                status=NO_GPU_STATUS,
-                hint="say `device: cpu` in the profile's `workers.pdf`, or bind a reader that has a GPU",
-            )
         return pdf.parse(payload, self._settings, ctx.deadline)
