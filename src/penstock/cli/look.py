@@ -137,11 +137,11 @@ def show(
 def _show_page(workspace: Any, tenant: str, name: str, page: int, image: Path | None, json: bool) -> None:
     from penstock.execution.page_image import boxes_of, draw, read_document
 
-    document = read_document(workspace, tenant, name)
+    read = read_document(workspace, tenant, name)
     if image is not None:
-        draw(workspace, tenant, document, page, image)
+        draw(workspace, tenant, read, page, image)
         console.note(f"{image}: page {page} of {name}")
-    boxes = boxes_of(document, page)
+    boxes = boxes_of(read.document, page)
     if json:
         console.write_json({"document": name, "page": page, "boxes": boxes})
     elif boxes:

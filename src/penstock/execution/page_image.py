@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,7 +11,7 @@ from penstock.execution.adapters import contract_of
 from penstock.execution.encoding import decode
 from penstock.execution.outputs import read_packs
 from penstock.execution.workspace import Workspace
-from penstock.plan.topology import Topology
+from penstock.plan.topology import PlannedStage, Topology
 from penstock.records import Document, LayoutBox
 from penstock.stages.types import DOCUMENT, GATE_GIVES
 
@@ -40,41 +40,51 @@ def boxes_of(document: Document, page: int) -> list[dict[str, Any]]:
     ]
 
 
-def read_document(workspace: Workspace, tenant: str, name: str) -> Document:
-    """The document as the latest job that read it has kept it. Raises `UsageError` where none has."""
+class ReadDocument(NamedTuple):
+    """A document, and where the PDF is that it was read from, if it was read behind a gate (its object's key)."""
+
+    document: Document
+    path: str | None = None
+
+
+def read_document(workspace: Workspace, tenant: str, name: str) -> ReadDocument:
+    """The document as the newest job that has read it keeps it. Raises `UsageError` where none has.
+
+    Of one job that is what the last stage gave that gives a document, or what the worker behind a gate has written.
+    """
     ledger, resources = workspace.ledger, workspace.resources
     with ledger.read() as cx:
         jobs = ledger.jobs.of_document(cx, tenant, name)
         stages = ledger.stage_runs.of(cx, [job.job for job in jobs])
         contents = {job.topology: ledger.topology(cx, job.topology) for job in jobs}
-        keys = [
-            (run["work_key"], run["finished_at"] or 0.0)
-            for job in jobs
-            if (text := contents[job.topology])
-            for run in stages[job.job]
-            if run["status"] == "completed" and _gives_document(Topology.decode(text), run["stage"])
-        ]
-        latest = [key for key, _ in sorted(keys, key=lambda each: each[1]) if key]
-        rows = ledger.artifacts.find(cx, latest)
-    for key in reversed(latest):
+        requests = ledger.pdf_requests.of_jobs(cx, [job.job for job in jobs])
+        paths = {each.job: each.path for each in requests}
+        keys: dict[str, str | None] = {}
+        for job in jobs:
+            topology = Topology.decode(text) if (text := contents[job.topology]) else None
+            done = {run["stage"]: run["work_key"] for run in stages[job.job] if run["status"] == "completed"}
+            for stage in reversed(topology.stages if topology else ()):
+                if (key := done.get(stage.name)) and _gives_document(stage):
+                    keys.setdefault(key, paths.get(job.job))
+        rows = ledger.artifacts.find(cx, list(keys))
+    for key, path in keys.items():
         found, _ = read_packs(resources.packs, [rows[key]] if key in rows else [])
         if key in found:
             try:
                 document: Document = decode(found[key], DOCUMENT, tenant, resources.raw)
             except (msgspec.MsgspecError, ValueError):
                 continue
-            return document
+            return ReadDocument(document, path)
     raise UsageError(f"`{name}` has not been read yet", hint=f"penstock show {name}")
 
 
-def _gives_document(topology: Topology, name: str) -> bool:
-    stage = topology.stage(name)
+def _gives_document(stage: PlannedStage) -> bool:
     if stage.gate is not None:
         return GATE_GIVES.get(stage.gate.ledger_field) == DOCUMENT
     return contract_of(stage.type) == DOCUMENT
 
 
-def draw(workspace: Workspace, tenant: str, document: Document, page: int, path: Path) -> None:
+def draw(workspace: Workspace, tenant: str, read: ReadDocument, page: int, path: Path) -> None:
     """Write a picture of a page with its boxes, numbered in reading order.
 
     Raises `UsageError` where the document is no PDF, or has no such page.
@@ -86,7 +96,8 @@ def draw(workspace: Workspace, tenant: str, document: Document, page: int, path:
         message = f"drawing pages needs the package `{exc.name}`, which is not installed"
         raise MissingDependencyError(message, hint="pip install 'penstock[local]'") from exc
 
-    content = workspace.resources.raw.get(tenant, document.provenance.raw)
+    document = read.document
+    content = _content(workspace, tenant, read)
     try:
         pdf = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as exc:
@@ -104,6 +115,16 @@ def draw(workspace: Workspace, tenant: str, document: Document, page: int, path:
         image.save(path)
     except (OSError, ValueError) as exc:
         raise UsageError(f"`{path}` cannot be written: {exc}") from exc
+
+
+def _content(workspace: Workspace, tenant: str, read: ReadDocument) -> bytes:
+    """The bytes that the document was read from: its PDF in the object store, or its raw object."""
+    try:
+        if read.path is not None:
+            return workspace.resources.objects.get(read.path)
+        return workspace.resources.raw.get(tenant, read.document.provenance.raw)
+    except KeyError as exc:
+        raise UsageError(f"the PDF of `{read.document.document_id}` is no longer there") from exc
 
 
 def _draw_box(canvas: Any, box: LayoutBox, label: str, colour: str) -> None:

@@ -202,6 +202,13 @@ def test_pictures_of_pages_need_ocr() -> None:
     )
 
 
+def test_without_tesseract_pictures_of_pages_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RejectedError) as caught:
+        read(Sheet().picture(0, 0, 612, 792), ocr="auto")
+    assert (caught.value.status, caught.value.hint) == ("needs_ocr", "install tesseract-ocr, then: penstock retry")
+
+
 def test_a_few_pictures_of_pages_are_named_and_the_rest_is_read() -> None:
     sheets = [Sheet().prose(LEFT, 300, FOX, 80) for _ in range(5)]
     layout = read(*sheets, Sheet().picture(0, 0, 612, 792))
