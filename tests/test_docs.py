@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from benchmarks.resilience.timelines import settings_of
 from tests import errors_tables
 from typer.main import get_command
@@ -19,6 +20,7 @@ from typer.main import get_command
 from penstock import errors, registry
 from penstock.cli.app import app
 from penstock.plan.policies import load_policies
+from penstock.spec.profile import NetworkSpec
 from penstock.spec.resilience import CircuitBreakerSpec, PolicySpec
 
 PROJECT = Path(__file__).parents[1]
@@ -143,6 +145,16 @@ def test_the_guide_to_resilience_names_every_key_with_its_bounds_and_default() -
         for schema in schemas
         for key, told in schema["properties"].items()
     }
+
+
+def test_the_guide_to_downloads_shows_every_setting_as_it_may_be_written() -> None:
+    shown: dict[str, Any] = {}
+    for block in blocks("docs/guides/downloads.md"):
+        shown |= yaml.safe_load(block.body) if block.language == "yaml" else {}
+    for port, bound in (("DownloadStage", shown["DownloadStage"]), ("ObjectStore", shown["stores"]["objects"])):
+        settings = registry.adapter(port, bound["uses"]).settings_type
+        assert settings.model_validate(bound["with"]).model_fields_set == set(settings.model_fields)
+    assert NetworkSpec.model_validate(shown["network"]).allow
 
 
 def test_every_shipped_policy_has_a_picture_of_it_as_it_is() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from penstock.audit.findings import LISTED, Fault, Findings
+from penstock.audit.objects import check_objects
 from penstock.audit.packs import check_artifacts
 from penstock.audit.receipts import active_builds
 from penstock.audit.stores import check_events, check_graph, check_raw, check_rows
@@ -67,6 +68,7 @@ def _look(workspace: Workspace, ledger: Ledger, cx: Connection, listed: int | No
     check_artifacts(ledger.artifacts.all(cx), resources.packs, stores["artifacts"])
     _count_leftovers(workspace, cx, findings)
     for tenant in ledger.documents.tenants(cx):
+        check_objects(workspace, cx, tenant, stores["objects"])
         _check_index(workspace, cx, tenant, findings)
         _check_graph(workspace, cx, tenant, findings)
     query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(outbox.c.relayed_at.is_not(None))

@@ -92,7 +92,7 @@ class SetHash:
         return short_hash(f"{self._sum:032x}", str(self._rows))
 
 
-STORES = ("raw", "artifacts", "lexical", "vectors", "graph", "events")
+STORES = ("raw", "artifacts", "objects", "lexical", "vectors", "graph", "events")
 DIGESTS = ("documents", "chunks", "lexical", "vectors", "graph")
 
 

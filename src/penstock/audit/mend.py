@@ -11,6 +11,7 @@ from penstock.audit.findings import Difference, Fault, Findings
 from penstock.events.facts import decode
 from penstock.execution.leftovers import collect
 from penstock.execution.repair import Name, keep_unknown_raw, queue_again, restore_raw
+from penstock.execution.stored_pdfs import remove_pdfs
 from penstock.execution.sweep import remove_builds, sweep
 from penstock.execution.workspace import Workspace
 from penstock.ledger import mending
@@ -22,6 +23,7 @@ _ROUNDS = 3
 _STORE_OF = {"lexical": "index", "vectors": "index", "graph": "graph"}
 _RESOURCE = {"artifacts": "packs"}
 _REBUILT, _REMOVED, _COMPUTED, _SENT = "rebuilt", "removed", "computed again", "sent again"
+_FETCHED = "stored again by its pipeline"
 _STORED, _FORGOTTEN, _ASIDE = "stored again from its source", "forgotten", "set aside"
 _SALVAGED = "set aside, and what can be read of it salvaged"
 
@@ -129,7 +131,11 @@ class _Work:
             self.found = look(self.workspace, listed=None)
         self._raw(self._differences("raw"))
         self._strangers([each for each in self._differences(*_STORE_OF) if not each.document])
-        self._documents([each for each in self._differences(*_STORE_OF) if each.document])
+        self._objects([each for each in self._differences("objects") if each.what == "extra"])
+        self._documents(
+            [each for each in self._differences(*_STORE_OF) if each.document],
+            [each for each in self._differences("objects") if each.what != "extra"],
+        )
         self._events(self._differences("events"))
         if not self.dry_run:
             sweep(self.workspace)
@@ -195,20 +201,35 @@ class _Work:
             remove_builds(self.workspace, sorted({(each.tenant, _STORE_OF[each.store], each.key) for each in rows}))
         self._note(rows, _REMOVED)
 
-    def _documents(self, rows: Sequence[Difference]) -> None:
-        """Builds that are not as they were written, and outputs that are lost: made anew, through the pipeline."""
+    def _objects(self, extra: Sequence[Difference]) -> None:
+        """Files of deleted documents go. What belongs to none that is known may be the last copy: it is told of."""
+        gone = [each for each in extra if each.document]
+        if not self.dry_run:
+            remove_pdfs(self.workspace, [(each.tenant, each.document) for each in gone])
+        self._note(gone, _REMOVED)
+        for each in extra:
+            if not each.document:
+                why = "the ledger knows no document that it belongs to"
+                self.hints[each.tenant, each.item] = (why, "remove it from the object store where nobody wants it")
+
+    def _documents(self, rows: Sequence[Difference], files: Sequence[Difference]) -> None:
+        """Builds and files that are not as they were written, outputs that are lost: made anew, by the pipeline."""
         outputs = {each.key: each for each in self.found.stores["artifacts"].differences}
         with self.workspace.ledger.read() as cx:
             owned = list(mending.documents_of_outputs(cx, sorted(outputs)))
         names = {(each.tenant, each.document) for each in rows}
         names |= {(tenant, document) for _, tenant, document in owned if self._mine(tenant)}
+        names |= {(each.tenant, each.document) for each in files}
         self._note(rows, _REBUILT)
+        self._note(files, _FETCHED)
         computed = {key for key, _, _ in owned}
         for key, each in outputs.items():
             self._note([each], _COMPUTED if key in computed else _FORGOTTEN)
         if self.dry_run:
             return
-        queued = queue_again(self.workspace, names, sorted(outputs), {each.key for each in rows})
+        lost = sorted({*outputs, *(each.key for each in files)})
+        started_over = {(each.tenant, each.document) for each in files}
+        queued = queue_again(self.workspace, names, lost, {each.key for each in rows}, started_over)
         for name in queued.unknown:
             self.hints[name] = ("the ledger does not know any more how it was made", _input_again(name))
         for wave in queued.waves:

@@ -52,7 +52,7 @@ def check_rows(
             findings.count.expected += len(rows)
             open_rows[build] = set(rows)
     others: dict[str, list[str]] = {}
-    for build, chunk_id, found in _guarded(scan(tenant), tenant, findings):
+    for build, chunk_id, found in guarded(scan(tenant), tenant, findings):
         rows = expected.get(build, _INVISIBLE)
         if rows is _INVISIBLE:
             others.setdefault(build, []).append(chunk_id)
@@ -88,7 +88,7 @@ def check_graph(
     findings.count.expected += len(expected)
     left = dict(expected)
     others = set()
-    for build, found in _guarded(scan(tenant), tenant, findings):
+    for build, found in guarded(scan(tenant), tenant, findings):
         if build not in expected:
             others.add(build)
             continue
@@ -115,7 +115,7 @@ def check_events(relayed: Iterable[tuple[int, float, bytes]], sink: EventSink, f
             findings.faults.append(Fault(findings.store, f"row {sequence} of the outbox holds no facts"))
     findings.count.expected = len(owed)
     try:
-        for event in _guarded(sink.read(), "", findings):
+        for event in guarded(sink.read(), "", findings):
             owed.pop(str(event.get("id")), None)
     except NotImplementedError:  # the sink cannot be read: what was sent is believed to be there
         owed.clear()
@@ -127,7 +127,7 @@ def check_events(relayed: Iterable[tuple[int, float, bytes]], sink: EventSink, f
 _INVISIBLE: Mapping[str, str] = {}
 
 
-def _guarded(rows: Iterable[Row], tenant: str, findings: StoreFindings) -> Iterator[Row]:
+def guarded(rows: Iterable[Row], tenant: str, findings: StoreFindings) -> Iterator[Row]:
     """The rows up to the first fault, which is noted: a store that is broken must not end the audit."""
     try:
         yield from rows

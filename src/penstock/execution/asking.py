@@ -11,39 +11,30 @@ import msgspec
 from sqlalchemy import Connection
 
 from penstock.execution.batch import BatchRun
-from penstock.execution.outputs import read_packs
 from penstock.execution.pdf_requests import gate_run, tell
+from penstock.execution.stored_pdfs import stores_pdfs
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.jobs import Job
 from penstock.plan.topology import PlannedStage, Topology
 from penstock.records import PDFFile, new_id
 from penstock.registry import stage_type
-from penstock.stages.types import GATE_WORKERS, PDF
+from penstock.stages.types import GATE_WORKERS
 
 _DECODER = msgspec.msgpack.Decoder(PDFFile)
 
 
 def gates_fed_by(topology: Topology, stage: PlannedStage) -> list[PlannedStage]:
     """The gates whose worker reads the PDFs that a stage stores: of several such stages before a gate, the last."""
-    if not _stores_pdfs(stage):
+    if not stores_pdfs(stage):
         return []
     found = []
     for gate in topology.stages:
         if gate.gate is not None and gate.gate.ledger_field in GATE_WORKERS and gate.uses:
             before = topology.upstream(gate.name)
-            storing = [each.name for each in topology.stages if each.name in before and _stores_pdfs(each)]
+            storing = [each.name for each in topology.stages if each.name in before and stores_pdfs(each)]
             if storing[-1:] == [stage.name]:
                 found.append(gate)
     return found
-
-
-def stored_files(batch: BatchRun, stage: PlannedStage, rows: Mapping[str, ArtifactRow]) -> dict[str, bytes]:
-    """What a stage that stores PDFs has given before, by job; those are left out whose pack is gone."""
-    read, broken = read_packs(batch.workspace.resources.packs, list(rows.values()))
-    if broken:
-        with batch.workspace.ledger.begin() as cx:
-            batch.workspace.ledger.artifacts.forget(cx, broken)
-    return {job: read[row.work_key] for job, row in rows.items() if row.work_key in read}
 
 
 def ask(batch: BatchRun, stage: PlannedStage, cx: Connection, files: Mapping[str, bytes]) -> None:
@@ -60,10 +51,6 @@ def ask(batch: BatchRun, stage: PlannedStage, cx: Connection, files: Mapping[str
         runs = [gate_run(job, gate.name, keys[job], run_id=batch.run_id or None) for job in ready]
         ledger.stage_runs.record(cx, runs, keep=True)
         tell(ledger, cx, [(batch.jobs[each.job], each) for each in asked])
-
-
-def _stores_pdfs(stage: PlannedStage) -> bool:
-    return stage.gate is None and stage_type(stage.type).gives == PDF
 
 
 def _row(job: Job, gate: PlannedStage, key: str, file: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Nothing is looked for while all ends well. Whoever dies, or breaks off, leaves i
 """
 
 from penstock.effects import effect
+from penstock.execution.stored_pdfs import remove_strays
 from penstock.execution.workspace import Workspace
 from penstock.ledger.presence import left_behind
 from penstock.ledger.workers import known_workers
@@ -20,6 +21,7 @@ def collect(workspace: Workspace, *, always: bool = False) -> None:
         workspace.ledger.recover()
         _collect_packs(workspace)
         _collect_raw(workspace)
+        _collect_objects(workspace)
         for note in notes:
             with effect("worker.unlink"):
                 note.unlink(missing_ok=True)
@@ -49,3 +51,13 @@ def _collect_raw(workspace: Workspace) -> None:
         names = list(raw.names(tenant, since=born))
         with ledger.begin() as cx:
             raw.remove(tenant, sorted(set(names) - ledger.documents.raw_in_use(cx, tenant, names)))
+
+
+def _collect_objects(workspace: Workspace) -> None:
+    ledger, objects = workspace.ledger, workspace.resources.objects
+    objects.tidy()
+    with ledger.read() as cx:
+        tenants = ledger.documents.tenants(cx)
+    for tenant in tenants:
+        with ledger.begin() as cx:
+            remove_strays(workspace, cx, tenant)

@@ -38,15 +38,32 @@ class Queued:
     jobs: dict[str, Name] = field(default_factory=dict)
     unknown: list[Name] = field(default_factory=list)
 
+    def add(self, wave: int, job: str, name: Name) -> None:
+        self.jobs[job] = name
+        self.waves += [[]] * (wave + 1 - len(self.waves))
+        self.waves[wave] = [*self.waves[wave], job]
+
 
 def queue_again(
-    workspace: Workspace, names: Iterable[Name], lost_outputs: Sequence[str], lost_builds: Collection[str]
+    workspace: Workspace,
+    names: Iterable[Name],
+    lost_outputs: Sequence[str],
+    lost_builds: Collection[str],
+    started_over: Collection[Name] = (),
 ) -> Queued:
-    """Forget outputs that are lost or whose builds are damaged, and queue the documents that they are part of."""
+    """Forget outputs that are lost or whose builds are damaged, and queue the documents that they are part of.
+
+    Args:
+        started_over: of these, what waits at a gate goes through the pipeline from its beginning, up to the gate.
+    """
     ledger = workspace.ledger
     queued = Queued()
     with ledger.begin() as cx:
         ledger.artifacts.forget(cx, [*lost_outputs, *mending.outputs_of_builds(cx, lost_builds)])
+        for tenant, document in sorted(started_over):
+            head = next(iter(ledger.jobs.of_document(cx, tenant, document)), None)
+            if head is not None and head.status == JobStatus.WAITING:
+                queued.add(0, _copy(ledger, cx, head), (tenant, document))
         for tenant, document in sorted(set(names)):
             row = ledger.documents.get(cx, tenant, [document]).get(document)
             if row is None or row.active_hash is None:
@@ -56,9 +73,7 @@ def queue_again(
                 queued.unknown.append((tenant, document))
             for wave, maker in enumerate(makers):
                 if job := _again(ledger, cx, maker):
-                    queued.jobs[job] = (tenant, document)
-                    queued.waves += [[]] * (wave + 1 - len(queued.waves))
-                    queued.waves[wave] = [*queued.waves[wave], job]
+                    queued.add(wave, job, (tenant, document))
     return queued
 
 
@@ -109,10 +124,15 @@ def _again(ledger: Ledger, cx: Connection, maker: Job) -> str | None:
     if head.status in LIVE:
         same = (head.content_hash, head.work_digest) == (maker.content_hash, maker.work_digest)
         return head.job if same and head.status != JobStatus.WAITING else None
-    generations = ledger.documents.raise_generation(cx, maker.tenant, {maker.document: maker.source})
-    row = {name: getattr(maker, name) for name in _KEPT}
-    row |= {"job": new_id(), "correlation_id": new_id(), "generation": generations[maker.document]}
-    ledger.jobs.add(cx, [row | _gates_passed(ledger, cx, maker)])
+    return _copy(ledger, cx, maker, **_gates_passed(ledger, cx, maker))
+
+
+def _copy(ledger: Ledger, cx: Connection, job: Job, **fields: Any) -> str:
+    """A new job with what another one was to do; it takes the place of that one, where that one waits or has failed."""
+    generations = ledger.documents.raise_generation(cx, job.tenant, {job.document: job.source})
+    row = {name: getattr(job, name) for name in _KEPT} | fields
+    row |= {"job": new_id(), "correlation_id": new_id(), "generation": generations[job.document]}
+    ledger.jobs.add(cx, [row])
     return str(row["job"])
 
 

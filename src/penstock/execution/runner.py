@@ -14,14 +14,15 @@ from typing import Any
 from penstock.errors import StageError
 from penstock.events.facts import fact_of
 from penstock.execution import outputs
-from penstock.execution.asking import ask, gates_fed_by, stored_files
+from penstock.execution.asking import ask
 from penstock.execution.batch import BatchRun
 from penstock.execution.inputs import Input, inputs_of
 from penstock.execution.messages import Item
 from penstock.execution.recording import gate_fields, record, stage_run
 from penstock.execution.report import StageOutcome
 from penstock.execution.stages import Member, called_by
-from penstock.execution.sweep import remove_builds
+from penstock.execution.stored_pdfs import stored_files, stores_pdfs
+from penstock.execution.sweep import remove_builds, remove_gone
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.jobs import Job
 from penstock.plan.topology import PlannedStage
@@ -48,8 +49,8 @@ def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
         found = ledger.artifacts.find(cx, list(keys.values()))
     reused = {job: found[key] for job, key in keys.items() if key in found}
     files: dict[str, bytes] = {}
-    if reused and gates_fed_by(batch.topology, stage):
-        files = stored_files(batch, stage, reused)
+    if reused and stores_pdfs(stage):
+        files = stored_files(batch, reused)
         reused = {job: reused[job] for job in files}
     todo = [job for job in keys if job not in reused]
     _execute_in_parts(batch, stage, todo, result)
@@ -139,6 +140,8 @@ def _execute(
             lost = [members[job] for job in encoded if job not in batch.jobs]
             if kind.store and lost:  # a sweep may have looked for what they wrote too early
                 remove_builds(batch.workspace, [(job.tenant, kind.store, builds[job.job]) for job in lost])
+            if stores_pdfs(stage) and lost:
+                remove_gone(batch.workspace, [(job.tenant, job.document) for job in lost])
     batch.outputs.setdefault(stage.name, {}).update(encoded)
     if kind.store:
         batch.builds[kind.store].update({job: builds[job] for job in encoded})

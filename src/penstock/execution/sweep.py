@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from penstock.execution.leftovers import collect
+from penstock.execution.stored_pdfs import remove_pdfs
 from penstock.execution.workspace import Workspace
 
 _DOCUMENTS = 500
@@ -26,6 +27,7 @@ def sweep(workspace: Workspace) -> int:
             due = ledger.artifacts.due(cx, _DOCUMENTS)
             packs: set[str] = set()
             raws: dict[str, set[str]] = {}
+            remove_pdfs(workspace, _gone(workspace, cx, due))
             for tenant, document in due:
                 emptied, freed = ledger.artifacts.sweep_document(cx, tenant, document)
                 packs.update(emptied)
@@ -37,6 +39,21 @@ def sweep(workspace: Workspace) -> int:
     _remove_doomed(workspace)
     collect(workspace)
     return swept
+
+
+def _gone(workspace: Workspace, cx: Connection, names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that are deleted, and not on their way back."""
+    by_tenant: dict[str, list[str]] = {}
+    for tenant, document in names:
+        by_tenant.setdefault(tenant, []).append(document)
+    found = {tenant: workspace.ledger.documents.get(cx, tenant, theirs) for tenant, theirs in by_tenant.items()}
+    return [(tenant, name) for tenant, rows in found.items() for name, row in rows.items() if row.is_gone]
+
+
+def remove_gone(workspace: Workspace, names: Sequence[tuple[str, str]]) -> None:
+    """Remove the PDFs of those documents that are deleted by now."""
+    with workspace.ledger.begin() as cx:
+        remove_pdfs(workspace, _gone(workspace, cx, names))
 
 
 def remove_builds(workspace: Workspace, builds: Sequence[tuple[str, str, str]]) -> None:

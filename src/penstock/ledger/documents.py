@@ -46,7 +46,7 @@ _LONGEST = 512
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NAMED = and_(documents.c.tenant == bindparam("in_tenant"), documents.c.document == bindparam("in_document"))
 _OWNER = and_(documents.c.tenant == versions.c.tenant, documents.c.document == versions.c.document)
-_NOT_GONE = or_(documents.c.deleted_at.is_(None), documents.c.generation > documents.c.active_generation)
+NOT_GONE = or_(documents.c.deleted_at.is_(None), documents.c.generation > documents.c.active_generation)
 """Not deleted, or on its way back."""
 
 _COLUMNS = [documents.c[name] for name in DocumentRow.__struct_fields__]
@@ -220,7 +220,7 @@ class Documents:
 
     def raw_in_use(self, cx: Connection, tenant: str, names: Sequence[str]) -> set[str]:
         """Which raw objects belong to a version of a document that is not deleted."""
-        query = select(versions.c.content_hash).join(documents, _OWNER).where(versions.c.tenant == tenant, _NOT_GONE)
+        query = select(versions.c.content_hash).join(documents, _OWNER).where(versions.c.tenant == tenant, NOT_GONE)
         found: set[str] = set()
         for part in slices(names):
             found.update(cx.execute(query.where(versions.c.content_hash.in_(part))).scalars())
@@ -228,7 +228,7 @@ class Documents:
 
     def raw_expected(self, cx: Connection) -> Iterator[tuple[str, str]]:
         """(tenant, raw object) of every version of every document that is not deleted."""
-        query = select(versions.c.tenant, versions.c.content_hash).join(documents, _OWNER).where(_NOT_GONE).distinct()
+        query = select(versions.c.tenant, versions.c.content_hash).join(documents, _OWNER).where(NOT_GONE).distinct()
         yield from cx.execute(query.order_by(versions.c.tenant, versions.c.content_hash))
 
 

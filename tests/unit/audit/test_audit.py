@@ -24,6 +24,7 @@ def counts(expected: int, found: int, missing: int = 0, extra: int = 0, stale: i
 CLEAN = {
     "raw": counts(3, 3),
     "artifacts": counts(24, 24),
+    "objects": counts(0, 0),
     "lexical": counts(4, 4),
     "vectors": counts(4, 4),
     "graph": counts(3, 3),

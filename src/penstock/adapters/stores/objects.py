@@ -1,5 +1,6 @@
-"""Files by key, through obstore: in a folder of this machine (`objects/<key>`)."""
+"""Files by key, through obstore (https://developmentseed.org/obstore): in a folder of this machine, `objects/<key>`."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,16 @@ from pydantic import BaseModel
 from penstock.adapters.stores.durable import PARTIAL, remove_partials, write_atomically
 from penstock.adapters.stores.settings import NoSettings
 from penstock.effects import effect
+from penstock.endpoints import http_error
+from penstock.errors import TransientError, UnavailableError
 from penstock.object_keys import check_folder, check_key
 from penstock.ports import Resources
 
+STORE = "object"
+"""What the seam calls these effects (`penstock.effects`)."""
+
 _BLOCK = 2**20
-_STORE = "object"
+_STATUS = re.compile(r"status code: (\d{3})")
 
 
 class ObstoreObjects:
@@ -32,17 +38,22 @@ class ObstoreObjects:
         """The bytes in blocks of about a megabyte. Raises `KeyError` when absent."""
         import obstore
 
-        with _absent_is_key_error(key):
-            found = obstore.get(self._store, check_key(key))
-        for block in found.stream(min_chunk_size=_BLOCK):
-            yield bytes(block)
+        check_key(key)
+        try:
+            with told():
+                for block in obstore.get(self._store, key).stream(min_chunk_size=_BLOCK):
+                    yield bytes(block)
+        except FileNotFoundError as exc:
+            raise KeyError(key) from exc
 
     def size(self, key: str) -> int | None:
         """The size in bytes, or None when absent."""
         import obstore
 
+        check_key(key)
         try:
-            return obstore.head(self._store, check_key(key))["size"]
+            with told():
+                return obstore.head(self._store, key)["size"]
         except FileNotFoundError:
             return None
 
@@ -53,7 +64,7 @@ class ObstoreObjects:
         for key in keys:
             check_key(key)
             try:
-                with effect(f"{_STORE}.unlink"):
+                with effect(f"{STORE}.unlink"), told():
                     obstore.delete(self._store, key)
             except FileNotFoundError:
                 continue
@@ -62,7 +73,9 @@ class ObstoreObjects:
         """The keys below a folder, sorted."""
         import obstore
 
-        found = (each["path"] for part in obstore.list(self._store, check_folder(folder)) for each in part)
+        check_folder(folder)
+        with told():
+            found = [each["path"] for part in obstore.list(self._store, folder) for each in part]
         yield from sorted(key for key in found if not key.endswith(PARTIAL))
 
 
@@ -80,7 +93,7 @@ class FolderObjectStore(ObstoreObjects):
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Store durably, replacing what is there."""
-        write_atomically(self._root / check_key(key), _blocks(content), _STORE)
+        write_atomically(self._root / check_key(key), _blocks(content), STORE)
 
     @property
     def _store(self) -> Any:
@@ -92,7 +105,24 @@ class FolderObjectStore(ObstoreObjects):
     def tidy(self) -> None:
         """Remove what writers that died have left unfinished."""
         for folder in self._root.glob("tenants/*/*"):
-            remove_partials(folder, _STORE)
+            remove_partials(folder, STORE)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of obstore by what they mean for a stage; what it says itself is long, and may name accounts."""
+    from obstore.exceptions import BaseError, PermissionDeniedError
+
+    try:
+        yield
+    except BaseError as exc:
+        if isinstance(exc, FileNotFoundError):
+            raise
+        if status := _STATUS.search(str(exc)):
+            raise http_error("the object store", int(status[1])) from exc
+        if isinstance(exc, PermissionDeniedError):
+            raise UnavailableError("the object store may not be used", hint="check who owns its files") from exc
+        raise TransientError("the object store cannot be reached", hint="check that it runs, and its address") from exc
 
 
 def _blocks(content: bytes | Path) -> Iterator[bytes]:
@@ -102,11 +132,3 @@ def _blocks(content: bytes | Path) -> Iterator[bytes]:
     with content.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block
-
-
-@contextmanager
-def _absent_is_key_error(key: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as exc:
-        raise KeyError(key) from exc
