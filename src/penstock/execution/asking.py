@@ -13,11 +13,9 @@ from sqlalchemy import Connection
 from penstock.execution.batch import BatchRun
 from penstock.execution.pdf_requests import gate_run, tell
 from penstock.execution.stored_pdfs import stores_pdfs
-from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.jobs import Job
 from penstock.plan.topology import PlannedStage, Topology
 from penstock.records import PDFFile, new_id
-from penstock.registry import stage_type
 from penstock.stages.types import GATE_WORKERS
 
 _DECODER = msgspec.msgpack.Decoder(PDFFile)
