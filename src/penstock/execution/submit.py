@@ -72,9 +72,10 @@ def submit(
     for part in finder.find(targets, source, kept_cursors(ledger, tenant, topology, afresh=afresh)):
         fresh = list(without_doubles(part, hashes, submission))
         _submit_part(workspace, topology, tenant, fresh, submission)
-    _take_up(workspace, topology, tenant, targets, hashes, submission)
-    submission.total = len(hashes) + len(submission.refused)
     submission.seen = set(hashes)
+    if not afresh:
+        _take_up(workspace, topology, tenant, targets, hashes, submission)
+    submission.total = len(hashes) + len(submission.refused)
     return submission
 
 
@@ -105,10 +106,16 @@ def _take_up(
             if job.status in LIVE:
                 submission.jobs.append(job.job)
             elif is_retried(job, spent):
-                ledger.dead_letters.resolve(cx, [job.job], "retried")
-                submission.jobs += ledger.jobs.requeue_failed(cx, [job.job])
+                _retry(ledger, cx, job, submission)
             else:
                 submission.failed.append(job.job)
+
+
+def _retry(ledger: Ledger, cx: Connection, job: Job, submission: Submission) -> None:
+    ledger.dead_letters.resolve(cx, [job.job], "retried")
+    again = ledger.jobs.requeue_failed(cx, [job.job])
+    ask_again(ledger, cx, [job] if again else [])
+    submission.jobs += again
 
 
 def spent_on(ledger: Ledger, cx: Connection, heads: Mapping[str, Job]) -> dict[str, int]:
@@ -163,10 +170,7 @@ def _take_in(
         elif decision is Decision.FAILED and head:
             submission.failed.append(head.job)
         elif decision is Decision.RETRY and head:
-            ledger.dead_letters.resolve(cx, [head.job], "retried")
-            again = ledger.jobs.requeue_failed(cx, [head.job])
-            ask_again(ledger, cx, [head] if again else [])
-            submission.jobs += again
+            _retry(ledger, cx, head, submission)
         else:
             queued.append(found)
     _queue(ledger, cx, topology, tenant, queued, submission)

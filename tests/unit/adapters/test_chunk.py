@@ -194,8 +194,15 @@ def test_a_document_without_text_is_rejected() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"split_length": 20, "split_overlap": 20}, {"split_by": "line", "respect_sentence_boundary": True}, {"size": 3}],
-    ids=["overlap", "boundary", "unknown"],
+    [
+        {"split_length": 20, "split_overlap": 20},
+        {"split_by": "line", "respect_sentence_boundary": True},
+        {"size": 3},
+        {"profiles": {"jats": {"size": 3}}},
+        {"profiles": {"jats": {"split_length": 5}}},
+        {"profiles": {"jats": {"split_by": "lines"}}},
+    ],
+    ids=["overlap", "boundary", "unknown", "unknown in a profile", "overlap in a profile", "unknown unit in a profile"],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -1,50 +1,15 @@
 """Chunking with Haystack's splitters, section by section, offsets kept."""
 
-from collections.abc import Iterator
 from importlib.metadata import version as installed_version
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from penstock.adapters.chunk.segments import Layout, Segment, segments, table_spans
-from penstock.adapters.chunk.sentences import SentenceRule
+from penstock.adapters.chunk.cutter import Cutter
+from penstock.adapters.chunk.segments import Layout, Segment
+from penstock.adapters.chunk.settings import ChunkSettings as ChunkSettings
 from penstock.adapters.haystack_setup import prepare_haystack
-from penstock.errors import PermanentError, RejectedError
+from penstock.errors import RejectedError
 from penstock.ports import Resources
-from penstock.records import Chunk, Document, StageContext, Table, short_hash
-
-_TO_SPACES = str.maketrans("\n\t\r\v\u00a0", "     ")
-
-
-class ChunkSettings(BaseModel):
-    """How long chunks are. `split_length` and `split_overlap` count units of `split_by`.
-
-    A table of up to `table_length` words is one chunk, and so is a caption; a longer table is cut between rows, and the
-    pieces after the first have its caption and its first row among their headings.
-
-    `recursive` counts words and prefers to cut between paragraphs, then lines, sentences and words. What has fewer than
-    `split_threshold` units is joined to the chunk before it. With `respect_sentence_boundary` (`word` only) a chunk
-    ends where a sentence ends. `max_characters` bounds text that has no such units (a line without spaces); a row of a
-    table is never cut.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    split_by: Literal["word", "sentence", "passage", "period", "line", "page", "recursive"] = "word"
-    split_length: int = Field(default=150, ge=1, le=10_000)
-    split_overlap: int = Field(default=20, ge=0)
-    split_threshold: int = Field(default=0, ge=0)
-    table_length: int = Field(default=300, ge=1)
-    respect_sentence_boundary: bool = False
-    max_characters: int = Field(default=8_000, ge=100)
-
-    @model_validator(mode="after")
-    def _fits(self) -> "ChunkSettings":
-        if self.split_overlap >= self.split_length:
-            raise ValueError("`split_overlap` must be less than `split_length`")
-        if self.respect_sentence_boundary and self.split_by != "word":
-            raise ValueError("`respect_sentence_boundary` needs `split_by: word`")
-        return self
+from penstock.records import Chunk, Document, StageContext, short_hash
 
 
 class HaystackChunker:
@@ -60,11 +25,8 @@ class HaystackChunker:
 
     def __init__(self, settings: ChunkSettings, resources: Resources) -> None:
         prepare_haystack()
-        from haystack import Document as HaystackDocument
-
-        self._settings = settings
-        self._document_type = HaystackDocument
-        self._splitter = _splitter(settings)
+        self._cutter = Cutter(settings)
+        self._profiles = {name: Cutter(settings.of(name)) for name in settings.profiles}
         self._name = f"haystack/{self.version} (haystack-ai {installed_version('haystack-ai')})"
 
     def execute(self, ctx: StageContext, document: Document) -> list[Chunk]:
@@ -76,7 +38,7 @@ class HaystackChunker:
         """
         layout = Layout(document)
         chunks: list[Chunk] = []
-        for segment, start, end in self._spans(document):
+        for segment, start, end in self._cutter_for(document).spans(document):
             chunks.append(self._chunk(ctx, document, layout, segment, start, end, len(chunks)))
         if not chunks:
             raise RejectedError(
@@ -84,43 +46,10 @@ class HaystackChunker:
             )
         return chunks
 
-    def _spans(self, document: Document) -> Iterator[tuple[Segment, int, int]]:
-        parts = [each for each in segments(document) if not document.text[each.start : each.end].isspace()]
-        split = self._split(document, [each for each in parts if each.alone is None])
-        for segment in parts:
-            if isinstance(segment.alone, Table):
-                spans = list(table_spans(document.text, segment.start, segment.end, self._settings.table_length))
-            elif segment.alone is not None:
-                spans = [(segment.start, segment.end)]
-            else:
-                spans = split[segment.start]
-            limit = None if isinstance(segment.alone, Table) else self._settings.max_characters
-            for start, end in spans:
-                for piece in _bounded(document.text, start, end, limit):
-                    yield segment, *piece
-
-    def _split(self, document: Document, parts: list[Segment]) -> dict[int, list[tuple[int, int]]]:
-        """The spans that Haystack makes of each part, by the part's start; one call for the whole document."""
-        spans: dict[int, list[tuple[int, int]]] = {each.start: [] for each in parts}
-        if not parts:
-            return spans
-        text = document.text
-        if self._settings.split_by == "word":
-            text = text.translate(_TO_SPACES)  # Haystack's words end at U+0020 alone
-        sources = [
-            self._document_type(id=str(each.start), content=text[each.start : each.end], meta={}) for each in parts
-        ]
-        for found in self._splitter.run(documents=sources)["documents"]:
-            base = int(found.meta["source_id"])
-            start = base + int(found.meta["split_idx_start"])
-            end = start + len(found.content)
-            if text[start:end] != found.content:
-                raise PermanentError(
-                    f"document `{document.document_id}`: the splitter's text at {start} is not the document's;"
-                    " choose another `split_by`"
-                )
-            spans[base].append((start, end))
-        return spans
+    def _cutter_for(self, document: Document) -> Cutter:
+        """By the profile of the document's kind, else by that of its source, else by the settings for all."""
+        names = (document.metadata.get("kind"), document.provenance.source)
+        return next((self._profiles[name] for name in names if name in self._profiles), self._cutter)
 
     def _chunk(
         self, ctx: StageContext, document: Document, layout: Layout, segment: Segment, start: int, end: int, index: int
@@ -146,45 +75,3 @@ class HaystackChunker:
             chunker=self._name,
             metadata=document.metadata,
         )
-
-
-def _bounded(text: str, start: int, end: int, limit: int | None) -> Iterator[tuple[int, int]]:
-    """The span without its outer white space, in pieces of at most `limit` characters; nothing when it is blank."""
-    while start < end:
-        stop = end
-        if limit is not None and end - start > limit:
-            stop = start + limit
-            space = text.rfind(" ", start + limit // 2, stop)
-            stop = space if space > 0 else stop
-        piece = text[start:stop]
-        left = start + len(piece) - len(piece.lstrip())
-        right = start + len(piece.rstrip())
-        if left < right:
-            yield left, right
-        start = stop
-
-
-def _splitter(settings: ChunkSettings) -> Any:
-    from haystack.components.preprocessors import DocumentSplitter, RecursiveDocumentSplitter
-
-    if settings.split_by == "recursive":
-        return RecursiveDocumentSplitter(
-            split_length=settings.split_length,
-            split_overlap=settings.split_overlap,
-            split_unit="word",
-            separators=["\n\n", "\n", r"[.!?]\s", " "],
-        )
-    by_sentence = settings.split_by == "sentence"
-    splitter: Any = DocumentSplitter(
-        split_by="period" if by_sentence else settings.split_by,
-        split_length=settings.split_length,
-        split_overlap=settings.split_overlap,
-        split_threshold=settings.split_threshold,
-    )
-    if by_sentence or settings.respect_sentence_boundary:
-        # Asked for by name, the constructor would want NLTK and its data.
-        splitter.split_by = settings.split_by
-        splitter.respect_sentence_boundary = settings.respect_sentence_boundary
-        splitter.sentence_splitter = SentenceRule()
-        splitter._use_sentence_splitter = True
-    return splitter
