@@ -25,7 +25,7 @@ from penstock.spec.resilience import CircuitBreakerSpec, PolicySpec
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
-GUIDES = ["docs/guides/pipeline-authoring.md", "docs/guides/repair.md", "docs/guides/resilience.md"]
+GUIDES = [f"docs/guides/{name}.md" for name in ("pdf-two-phase-gate", "pipeline-authoring", "repair", "resilience")]
 RUN = ["README.md", *GUIDES, "docs/commands.md"]
 PACKAGE = PROJECT / "tests" / "packages" / "acme_penstock"
 

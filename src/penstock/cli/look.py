@@ -31,7 +31,7 @@ def status(
     workspace = settings.workspace()
     ledger = workspace.existing_ledger
     value: dict[str, Any] = {"jobs": {}, "pipelines": {}, "waiting": [], "dead_letters": 0, "outbox": 0}
-    value |= {"breakers": [], "config": []}
+    value |= {"pdf_requests": {}, "breakers": [], "config": []}
     if ledger is not None:
         with ledger.read() as cx:
             for name, state, count in ledger.jobs.counts(cx):
@@ -43,6 +43,7 @@ def status(
                 for name, gate, count, oldest in ledger.jobs.waiting(cx)
                 if pipeline in ("", name)
             ]
+            value["pdf_requests"] = ledger.pdf_requests.counts(cx)
             value["dead_letters"] = ledger.dead_letters.open_count(cx)
             value["outbox"] = ledger.outbox.pending_count(cx)
             value["breakers"] = [
@@ -74,6 +75,8 @@ def status(
     for each in value["config"]:
         why = each["problem"] or "rolled back"
         console.write(f"{each['pipeline']}: {each['digest'][:12]} stays in force: {why}")
+    if value["pdf_requests"]:
+        console.write("PDFs to read: " + ", ".join(f"{n} {state}" for state, n in value["pdf_requests"].items()))
     for each in value["breakers"]:
         soon = "one call is trying it now" if each["state"] == "half-open" else _again(each["retry_in_seconds"])
         console.write(f"breaker {each['key']} is {each['state']} after {each['failures']} failures in a row; {soon}")
@@ -124,6 +127,11 @@ def show(
         console.table(
             ["stage", "state", "attempts", "seconds", "error"], stages, right=frozenset({"attempts", "seconds"})
         )
+        for each in job["requests"]:
+            told = [f"{each['state']}", f"{each['deliveries']} times taken"]
+            told += [f"by worker {each['worker']}"] if each["worker"] else []
+            told += [each["trouble"]] if each["trouble"] else []
+            console.write(f"PDF asked for at {each['gate']}: {', '.join(told)}")
     if value["failures"]:
         console.write("\nwhat failed, also where it has been mended since")
         lost = [

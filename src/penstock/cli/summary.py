@@ -38,7 +38,7 @@ def summarise(result: dict[str, Any], workspace: "Workspace", tenant: str) -> No
     console.write("")
     if documents["total"] <= _COUNTED:
         console.write(_holdings(workspace, tenant))
-    _next(result)
+    _next(result, workspace)
 
 
 def _stages(stages: list[dict[str, Any]]) -> None:
@@ -89,17 +89,24 @@ def _holdings(workspace: "Workspace", tenant: str) -> str:
     )
 
 
-def _next(result: dict[str, Any]) -> None:
+def _next(result: dict[str, Any], workspace: "Workspace") -> None:
     run = f"/{result['runs'][-1]}" if result["runs"] else ""
     steps = {
         "ask it": command("search", "'a question in plain words'", "--explain"),
         "see it in the Dagster UI": f"{command('up')}    then http://127.0.0.1:3000/runs{run}",
     }
+    if result["documents"]["waiting"] and _unread(workspace):
+        steps["read the PDFs that wait"] = f"{command('worker', 'pdf', '--drain')}    then the same run"
     if result["failures"]:
         steps["try the failed again"] = f"{command('retry')}    then the same run"
     width = max(map(len, steps))
     for what, how in steps.items():
         console.write(f"  {what:<{width}}  {how}")
+
+
+def _unread(workspace: "Workspace") -> int:
+    with workspace.ledger.read() as cx:
+        return workspace.ledger.pdf_requests.left(cx)[0]
 
 
 def command(*words: str) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.events.facts import decode
 from penstock.execution.workspace import Workspace
+from penstock.ledger.pdf_requests import PDFRequest
 from penstock.plan.topology import Topology
 from penstock.records import Facts
 
@@ -22,6 +23,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
         jobs = ledger.jobs.of_document(cx, tenant, document)
         stage_runs = ledger.stage_runs.of(cx, [job.job for job in jobs])
         failures = ledger.dead_letters.of(cx, [job.job for job in jobs])
+        requests = ledger.pdf_requests.of_jobs(cx, [job.job for job in jobs])
         contents = {job.topology: ledger.topology(cx, job.topology) for job in jobs}
         events = sum(
             fact.document == document and fact.tenant == tenant
@@ -51,6 +53,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
                 "digest": job.topology,
                 "status": job.status,
                 "error": job.error_message,
+                "requests": [_request(each) for each in requests if each.job == job.job],
                 "stages": [
                     {
                         "name": run["stage"],
@@ -78,12 +81,28 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
                 "end": chunk.end,
                 "section": " › ".join(chunk.headings),
                 "page": chunk.page,
+                "box": chunk.box and [chunk.box.x0, chunk.box.y0, chunk.box.x1, chunk.box.y1],
             }
             for chunk in chunks
         ],
         "entities": [msgspec.to_builtins(each) for each in facts.entities],
         "claims": [msgspec.to_builtins(each) for each in facts.claims],
         "events": events,
+    }
+
+
+def _request(request: PDFRequest) -> dict[str, Any]:
+    return {
+        "request": request.request,
+        "gate": request.gate,
+        "state": request.state,
+        "object": request.path,
+        "sha256": request.sha256,
+        "size": request.size,
+        "pages": request.pages,
+        "deliveries": request.deliveries,
+        "worker": request.lease_owner,
+        "trouble": request.trouble,
     }
 
 
