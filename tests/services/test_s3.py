@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from tests.command import Penstock
+from tests.downloads import take_records_through
 from tests.services.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.wire_server import Play, WireServer, answer, refused_port, reset_at_once, silence
 
@@ -108,3 +111,16 @@ def test_a_large_file_is_uploaded_in_parts_and_shows_whole(s3: S3Server, tmp_pat
     opened.put(KEY, tmp_path / "file")
     assert opened.size(KEY) == 20_480_000
     assert b"".join(opened.stream(KEY)) == (tmp_path / "file").read_bytes()
+
+
+def test_records_are_fetched_into_a_bucket_read_from_it_and_leave_nothing(s3: S3Server, tmp_path: Path) -> None:
+    given = settings(s3.endpoint, s3.bucket("papers"))
+    profile = {"name": "here", "extends": "tiny", "network": {"allow": ["127.0.0.1"]}}
+    penstock = Penstock.at(tmp_path, PENSTOCK_PROFILE="here")
+    (penstock.config / "profiles" / "here.yaml").write_text(
+        yaml.safe_dump({**profile, "stores": {"objects": {"uses": "s3", "with": given}}})
+    )
+    take_records_through(penstock, tmp_path)
+    opened = store(**given)
+    assert [*opened.names("tenants/default/pdfs"), *opened.names("tenants/default/fetched")] == []
+    assert not (penstock.home / "objects").exists()

@@ -1,6 +1,9 @@
 """PDFs that records name, fetched from local servers into the object store."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -294,6 +297,26 @@ def test_a_file_that_has_not_changed_is_not_fetched_again(scene: Scene) -> None:
     assert json.loads(scene.objects.get(fetched_key("default", "file:paper.md")))["etag"] == '"one"'
 
 
+def test_a_process_that_is_killed_leaves_what_it_has_to_the_next(scene: Scene) -> None:
+    def stalls(connection: Connection) -> None:
+        connection.send(head(200, length=len(PDF), etag='"one"') + PDF[:4_800_000])
+        connection.hold()
+
+    with WireServer(stalls) as server:
+        command = [sys.executable, __file__, str(scene.home), at(server)]
+        places = {"PYTHONPATH": str(Path(__file__).parents[3])}
+        with subprocess.Popen(command, env=os.environ | places) as process:
+            while not list((scene.home / "downloads").rglob("*.json")):
+                assert process.poll() is None, "it ended before it was killed"
+                time.sleep(0.01)
+            process.kill()
+        server.play = serving()
+        assert scene.fetch(at(server), attempt=2).sha256 == sha256(PDF).hexdigest()
+        asked = header(Connection(None, None, server.asked[1][0]), "range")  # type: ignore[arg-type]
+    assert int(asked.removeprefix("bytes=").rstrip("-")) >= 4 * 2**20
+    assert scene.left() == []
+
+
 # ── bounds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -385,3 +408,7 @@ def test_two_processes_are_not_at_one_file_at_once(scene: Scene) -> None:
     with WireServer(serving()) as server, scratch(scene.home, "default", "file:paper.md", at(server)):
         error = scene.failure(at(server))
     assert (type(error), "another process is fetching this" in str(error)) == (TransientError, True)
+
+
+if __name__ == "__main__":
+    Scene(Path(sys.argv[1])).fetch(sys.argv[2], seconds=600.0)
