@@ -25,7 +25,9 @@ from penstock.spec.resilience import CircuitBreakerSpec, PolicySpec
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
-GUIDES = [f"docs/guides/{name}.md" for name in ("pdf-two-phase-gate", "pipeline-authoring", "repair", "resilience")]
+GUIDES = [
+    f"docs/guides/{name}.md" for name in ("kafka", "pdf-two-phase-gate", "pipeline-authoring", "repair", "resilience")
+]
 RUN = ["README.md", *GUIDES, "docs/commands.md"]
 PACKAGE = PROJECT / "tests" / "packages" / "acme_penstock"
 

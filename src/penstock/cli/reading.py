@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def read_pdfs(workspace: "Workspace", *, drain: bool, concurrency: int, json: bool) -> int:
     """Run the PDF worker; returns the exit code. Raises `UsageError` where the profile binds no reader."""
     from penstock.execution.sweep import sweep
-    from penstock.workers.pdf.loop import LedgerQueue, PDFWorker
+    from penstock.workers.pdf.hints import requests_of
+    from penstock.workers.pdf.loop import PDFWorker
     from penstock.workers.signals import stop_signal
 
     bounds = workspace.profile.workers.pdf
@@ -34,9 +35,10 @@ def read_pdfs(workspace: "Workspace", *, drain: bool, concurrency: int, json: bo
         with lines:
             console.note(f"  {outcome:<14} {claim.request.document} ({claim.request.tenant})")
 
-    worker = PDFWorker(workspace, bounds, LedgerQueue(workspace), stop_signal(), told)
+    stop = stop_signal()
     try:
-        tally = worker.run(drain=drain)
+        with requests_of(workspace, bounds.concurrency, stop, drain=drain) as queue:
+            tally = PDFWorker(workspace, bounds, queue, stop, told).run(drain=drain)
     finally:
         sweep(workspace)
         workspace.send_events()

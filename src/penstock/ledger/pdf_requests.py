@@ -164,6 +164,11 @@ class PDFRequests:
         query = select(pdf_requests.c.lease_owner).where(_LEASED).distinct()
         return [owner for owner in cx.execute(query).scalars() if owner]
 
+    def get(self, cx: Connection, request: str) -> PDFRequest | None:
+        """A request, whatever its state."""
+        row = cx.execute(select(*_COLUMNS).where(pdf_requests.c.request == request)).one_or_none()
+        return _request(row) if row is not None else None
+
     def of_jobs(self, cx: Connection, ids: Sequence[str]) -> list[PDFRequest]:
         """The requests of these jobs, oldest first."""
         found: list[PDFRequest] = []
