@@ -111,7 +111,7 @@ class JobRows:
 
     def owners(self, cx: Connection) -> list[str]:
         """The workers that hold running jobs."""
-        query = select(jobs.c.lease_owner).where(jobs.c.status == JobStatus.RUNNING).distinct()
+        query = select(jobs.c.lease_owner).where(is_now(JobStatus.RUNNING)).distinct()
         return [owner for owner in cx.execute(query).scalars() if owner]
 
     def statuses(self, cx: Connection, ids: Sequence[str]) -> dict[str, str]:
@@ -123,14 +123,14 @@ class JobRows:
 
     def counts(self, cx: Connection) -> list[tuple[str, str, int]]:
         """(pipeline, status, number of jobs)."""
-        query = select(jobs.c.pipeline, jobs.c.status, func.count()).group_by(jobs.c.status, jobs.c.pipeline)
+        query = select(jobs.c.pipeline, jobs.c.status, func.count()).group_by(jobs.c.pipeline, jobs.c.status)
         return sorted(cx.execute(query))
 
     def waiting(self, cx: Connection) -> list[tuple[str, str, int, float]]:
         """(pipeline, gate, number of jobs, seconds that the oldest has waited)."""
         gate = (jobs.c.pipeline, jobs.c.current_stage)
         query = select(*gate, func.count(), now() - func.min(jobs.c.waiting_since))
-        query = query.where(jobs.c.status == JobStatus.WAITING).group_by(*gate).order_by(*gate)
+        query = query.where(WAITS).group_by(*gate).order_by(*gate)
         return [(row[0], row[1], row[2], row[3]) for row in cx.execute(query)]
 
     def queued(self, cx: Connection, topology: str, segment: int, limit: int) -> list[tuple[Job, float]]:

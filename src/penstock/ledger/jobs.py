@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exist
 from penstock.errors import IllegalTransitionError
 from penstock.ledger.clock import now
 from penstock.ledger.database import slices
-from penstock.ledger.job_rows import BUSY, FAILED, JOB_COLUMNS, OTHER, QUEUED, WAITS, Job, JobRows, job_of
+from penstock.ledger.job_rows import BUSY, FAILED, JOB_COLUMNS, OTHER, QUEUED, WAITS, Job, JobRows, is_now, job_of
 from penstock.ledger.pdf_requests import RequestState, gate_asked_at, reopen, unread, withdrawal
 from penstock.ledger.status import GATE_TIMEOUT, LIVE, NO_DOCUMENT, JobStatus, is_failure, sources_of
 from penstock.ledger.tables import dead_letters, documents, jobs
@@ -214,7 +214,7 @@ class Jobs(JobRows):
 
     def requeue_of(self, cx: Connection, owners: Sequence[str]) -> int:
         """Queue the running jobs of workers that are dead; superseded where a newer job of the document waits."""
-        theirs = and_(jobs.c.status == JobStatus.RUNNING, jobs.c.lease_owner.in_(owners))
+        theirs = and_(is_now(JobStatus.RUNNING), jobs.c.lease_owner.in_(owners))
         return len(self._queue(cx, list(cx.execute(select(jobs.c.job).where(theirs)).scalars()), theirs))
 
     def requeue_failed(self, cx: Connection, ids: Sequence[str]) -> list[str]:

@@ -79,7 +79,7 @@ jobs = Table(
     sized("lease_owner", 40),
 )
 Index("ix_jobs_tenant_document_pipeline", jobs.c.tenant, jobs.c.document, jobs.c.pipeline, jobs.c.generation)
-Index("ix_jobs_status_pipeline", jobs.c.status, jobs.c.pipeline)
+Index("ix_jobs_pipeline_status", jobs.c.pipeline, jobs.c.status)
 Index(
     "ix_jobs_queued",
     jobs.c.topology,

@@ -1,0 +1,1 @@
+"""What waiting at a gate costs, and how long a document takes from its flag to the stage behind."""
