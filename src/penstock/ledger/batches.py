@@ -79,6 +79,14 @@ class Batches:
         query = select(batches.c.run_id).where(batches.c.run_id.is_not(None), batches.c.batch.in_(running))
         return set(cx.execute(query).scalars())
 
+    def of_runs(self, cx: Connection, runs: Sequence[str]) -> dict[str, tuple[str, float]]:
+        """What became of the batch of each run that has claimed one, and how many seconds ago."""
+        found: dict[str, tuple[str, float]] = {}
+        for part in slices(runs):
+            query = select(batches.c.run_id, batches.c.status, now() - batches.c.updated_at)
+            found |= {row[0]: (row[1], row[2]) for row in cx.execute(query.where(batches.c.run_id.in_(part)))}
+        return found
+
     def raise_generation(self, cx: Connection, batch: str, generation: int) -> None:
         """Ask for a new run of a batch whose run ended before it began; only where that is its generation still."""
         mine = (batches.c.batch == batch, batches.c.status == "planned", batches.c.generation == generation)

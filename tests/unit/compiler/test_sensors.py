@@ -264,8 +264,9 @@ def started(instance: DagsterInstance, location: Location, run_id: str | None = 
 
 
 @pytest.fixture
-def impatient(scene: Scene) -> Scene:
-    """A home where every run that was begun is older than a lease."""
+def impatient(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A home where every run that was begun is older than a lease, and than any start takes."""
+    monkeypatch.setattr("penstock.compiler.lost_runs.SLOW_SECONDS", -1)
     scene.workspace.profile = scene.workspace.profile.model_copy(update={"lease_seconds": -1})
     return scene
 
@@ -293,6 +294,22 @@ def test_a_run_that_holds_documents_or_has_just_begun_is_left_alone(scene: Scene
         scene.workspace.profile = scene.workspace.profile.model_copy(update={"lease_seconds": -1})
         assert end_lost_runs(instance, scene.workspace) == []
     assert end_lost_runs(instance, scene.workspace) == [young.run_id]
+
+
+def test_a_run_that_is_slow_to_start_is_left_alone_whatever_the_lease(scene: Scene, instance: DagsterInstance) -> None:
+    scene.workspace.profile = scene.workspace.profile.model_copy(update={"lease_seconds": -1})
+    started(instance, Location(scene, SMALL))
+    assert end_lost_runs(instance, scene.workspace) == []
+
+
+def test_a_run_whose_batch_has_ended_may_be_sweeping(scene: Scene, instance: DagsterInstance) -> None:
+    scene.workspace.profile = scene.workspace.profile.model_copy(update={"lease_seconds": -1})
+    run = started(instance, Location(scene, SMALL))
+    scene.write(a="aspirin")
+    scene.submit()
+    with scene.batch() as batch, scene.ledger.begin() as cx:
+        cx.execute(update(batches).where(batches.c.batch == batch.batch).values(run_id=run.run_id, status="ended"))
+    assert end_lost_runs(instance, scene.workspace) == []
 
 
 def test_other_people_s_runs_are_none_of_its_business(impatient: Scene, instance: DagsterInstance) -> None:
