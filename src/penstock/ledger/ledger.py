@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, exists, func, or_, select
 
 from penstock.effects import effect
 from penstock.ledger.artifacts import Artifacts
@@ -104,7 +104,7 @@ class Ledger:
 
         Versions are few and jobs are many: it asks for one job of each version, however many there are.
         """
-        of_version = and_(jobs.c.topology == topologies.c.digest, jobs.c.pipeline == topologies.c.pipeline)
+        of_version = jobs.c.topology == topologies.c.digest
         live = or_(*(exists().where(of_version, is_now(status)) for status in statuses or LIVE))
         return list(cx.execute(select(topologies.c.digest).where(live).order_by(topologies.c.created_at)).scalars())
 
