@@ -24,6 +24,9 @@ CAPTION = re.compile(
 _FIGURE = re.compile(r"[-+±~<>≤≥$€£]?\s*\d[\d.,:/%×x()±\s-]*|[-–—]")
 """What a cell of figures looks like."""
 
+_LEADER = re.compile(r"(?:\. ?){5}")
+"""What leads from an entry to its page, in a table of contents."""
+
 _SHORT = 4
 """Words: the pieces of text in a table are no longer, but for a few."""
 
@@ -92,7 +95,8 @@ def aligned_tables(parts: Sequence[Line], size: float) -> list[TableRegion]:
     for row in [*rows(parts), []]:
         cells = cells_of(row)
         short = sum(len(cell) <= 3 for cell in cells)
-        tabular = len(cells) > 2 and 3 * short >= 2 * len(cells)
+        leads = any(_LEADER.search(part.text) for part in row)
+        tabular = len(cells) > 2 and 3 * short >= 2 * len(cells) and not leads
         near = not run or (bool(row) and around(p.box for p in row).y0 - around(p.box for p in run[-1]).y1 < 1.2 * size)
         if tabular and near:
             run.append(row)

@@ -234,3 +234,11 @@ def test_a_reading_ends_with_its_time() -> None:
 def test_what_is_broken_is_rejected(content: bytes) -> None:
     with pytest.raises(RejectedError, match=r"^PDF: broken beyond mending; a PDF that opens would be right$"):
         CPUReader(PDFSettings()).read(content)
+
+
+def test_a_table_of_contents_is_no_table() -> None:
+    sheet = Sheet().prose(LEFT, 60, FOX, 80)
+    for place, (number, name) in enumerate((("3.6", "Pumps"), ("3.7", "Valves"), ("3.8", "Basins"))):
+        y = 300 + 12 * place
+        sheet.line(LEFT, y, number).line(LEFT + 60, y, f"{name} . . . . . . . . . .").line(LEFT + 260, y, "28")
+    assert [block.kind for block in read(sheet).blocks if block.kind == "table"] == []
