@@ -19,7 +19,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-pdf timelines constraints clean
+.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-pdf benchmark-pdf-gate timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -104,6 +104,10 @@ timelines: setup ## Draw what each shipped policy does, from real runs (docs/gui
 
 benchmark-pdf: setup ## Measure the reader of PDFs beside pypdf and pdfplumber (docs/pdf.md), where ../shared/data is
 	@if [ -d $(DATA) ]; then $(bin)/python -m benchmarks.pdf $(DATA) --write docs/pdf.md; \
+	else echo "skipped: $(DATA) is not here"; fi
+
+benchmark-pdf-gate: setup ## See what becomes of every PDF of ../shared/data behind the gate (docs/pdf-gate.md), where that is
+	@if [ -d $(DATA) ]; then $(bin)/python -m benchmarks.pdf.gate $(DATA) --write docs/pdf-gate.md; \
 	else echo "skipped: $(DATA) is not here"; fi
 
 constraints: setup ## Pin every dependency anew, for all supported Pythons

@@ -1,11 +1,15 @@
 """The embedded reader of PDFs, on the CPU: PDFium finds the characters and lines, the layout is made of them here."""
 
 import ctypes
+import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from penstock.adapters.pdf.drawings import Drawings, page_drawings
@@ -18,7 +22,7 @@ from penstock.adapters.pdf.memory import TOO_LARGE_STATUS, bounded_memory
 from penstock.adapters.pdf.ocr import Tesseract, picture, tesseract
 from penstock.adapters.pdf.page import PageText, body_size, page_columns
 from penstock.adapters.pdf.settings import PDFSettings
-from penstock.adapters.pdf.words import page_words
+from penstock.adapters.pdf.words import Word, page_words
 from penstock.errors import RejectedError, StageTimeoutError
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -80,17 +84,29 @@ class CPUReader:
         return Layout(blocks=tuple(blocks), pages=count, title=title, unread=left, ocr=ocr)
 
     def _recognised(self, raw: Any, document: Any, numbers: Sequence[int], deadline: float | None) -> list[PageText]:
-        """Pages that are pictures, read by tesseract; none where it is not installed, or not wanted."""
+        """Pages that are pictures, read by tesseract; none where it is not installed, or not wanted.
+
+        A page for each processor at a time; PDFium draws them one after the other.
+        """
         program = tesseract() if self._settings.ocr == "auto" else None
         if program is None:
             return []
         engine = Tesseract(program, self._settings.ocr_languages, self._settings.ocr_seconds)
+        at_once = os.cpu_count() or 1
+        under_way: deque[tuple[int, Frame, Future[tuple[int, list[Word]]]]] = deque()
         found = []
-        for number in numbers:
-            with _page(raw, document, number) as page:
-                turns, words = engine.read(*picture(raw, page.page), deadline)
-                frame = Frame(*page.bounds, (page.turns + turns) % 4)
-                found.append(PageText(number, frame, Frame(*page.bounds, page.turns), pieces(words)))
+        with ThreadPoolExecutor(at_once, "penstock-tesseract") as pool:
+            for number in (*numbers, None):
+                while under_way and (number is None or len(under_way) == at_once):
+                    before, shown, reading = under_way.popleft()
+                    turns, words = reading.result()
+                    frame = replace(shown, turns=(shown.turns + turns) % 4)
+                    found.append(PageText(before, frame, shown, pieces(words)))
+                if number is not None:
+                    with _page(raw, document, number) as page:
+                        shown = Frame(*page.bounds, page.turns)
+                        image = picture(raw, page.page)
+                    under_way.append((number, shown, pool.submit(engine.read, *image, deadline)))
         return found
 
 
