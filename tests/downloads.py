@@ -49,6 +49,17 @@ def take_records_through(penstock: Penstock, folder: Path) -> None:
         penstock("worker", "pdf", "--drain").ok()
         report = penstock.run("pdf-two-phase", records, codes=(1,))
         assert (report["documents"]["done"], report["documents"]["waiting"]) == (2, 0)
+        pdf = penstock("show", "file:records.jsonl#2", "--json").ok().json["pdf"]
+        assert (pdf["origin"], pdf["licence"], pdf["version"]) == (
+            f"http://127.0.0.1:{server.port}/b.pdf",
+            "cc-by",
+            "published",
+        )
+        assert [each.rpartition("`: ")[2] for each in pdf["tried"]] == [
+            "a web page, probably about the PDF, and not the PDF itself",
+            "a PDF",
+        ]
+        assert f"PDF from {pdf['origin']}: {pdf['size']} bytes" in penstock("show", "file:records.jsonl#2").ok().out
         asked = server.requests
         penstock.run("pdf-two-phase", records, codes=(1,))
         assert server.requests == asked  # unchanged, and what was refused for good is not asked again

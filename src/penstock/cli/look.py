@@ -132,6 +132,11 @@ def show(
             told += [f"by worker {each['worker']}"] if each["worker"] else []
             told += [each["trouble"]] if each["trouble"] else []
             console.write(f"PDF asked for at {each['gate']}: {', '.join(told)}")
+    if pdf := value["pdf"]:
+        said = ", ".join(filter(None, (f"{pdf['size']} bytes", pdf["version"], pdf["licence"])))
+        console.write(f"\nPDF from {pdf['origin'] or 'its source'}: {said}")
+        for each in pdf["tried"]:
+            console.write(f"  {each}")
     if value["failures"]:
         console.write("\nwhat failed, also where it has been mended since")
         lost = [

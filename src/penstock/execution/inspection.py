@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from penstock.events.facts import decode
+from penstock.execution.stored_pdfs import newest_pdf
 from penstock.execution.workspace import Workspace
 from penstock.ledger.pdf_requests import PDFRequest
 from penstock.plan.topology import Topology
@@ -24,6 +25,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
         stage_runs = ledger.stage_runs.of(cx, [job.job for job in jobs])
         failures = ledger.dead_letters.of(cx, [job.job for job in jobs])
         requests = ledger.pdf_requests.of_jobs(cx, [job.job for job in jobs])
+        pdf = newest_pdf(workspace, cx, jobs, stage_runs)
         contents = {job.topology: ledger.topology(cx, job.topology) for job in jobs}
         events = sum(
             fact.document == document and fact.tenant == tenant
@@ -73,6 +75,7 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
             {**{name: each[name] for name in _OF_FAILURE}, "created_at": _moment(each["created_at"])}
             for each in failures
         ],
+        "pdf": pdf and {**msgspec.structs.asdict(pdf), "tried": list(pdf.tried)},
         "chunks": [
             {
                 "chunk": chunk.chunk_id,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from penstock.execution.outputs import read_packs
 from penstock.execution.workspace import Workspace
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.downloads import holders, stored_topologies
+from penstock.ledger.jobs import Job
 from penstock.object_keys import fetched_key, pdf_folder, pdf_key, scratch_stem
 from penstock.plan.topology import PlannedStage, Topology
 from penstock.ports import ObjectStore
@@ -65,6 +67,20 @@ def stored_files(batch: BatchRun, rows: Mapping[str, ArtifactRow]) -> dict[str, 
             if is_as_stored(resources.objects, _DECODER.decode(read[row.work_key])):
                 found[job] = read[row.work_key]
     return found
+
+
+def newest_pdf(
+    workspace: Workspace, cx: Connection, jobs: Iterable[Job], stage_runs: Mapping[str, Iterable[Mapping[str, Any]]]
+) -> PDFFile | None:
+    """What the newest of a document's jobs that stored a PDF tells of it; None where none did, or it is swept."""
+    stages = download_stages(cx)
+    for job in jobs:
+        for run in stage_runs[job.job]:
+            if run["status"] == "completed" and run["work_key"] and (job.topology, run["stage"]) in stages:
+                rows = workspace.ledger.artifacts.find(cx, [run["work_key"]])
+                read, _ = read_packs(workspace.resources.packs, list(rows.values()))
+                return next(map(_DECODER.decode, read.values()), None)
+    return None
 
 
 def remove_pdfs(workspace: Workspace, names: Iterable[tuple[str, str]]) -> None:
