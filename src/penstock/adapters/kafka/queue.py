@@ -87,11 +87,15 @@ class KafkaRequestQueue:
         self.prepare()
         self._commit()
         self._hold(limit == 0)
+        from confluent_kafka import KafkaException
+
         try:
             found = [self._hint(message) for message in self._consumer.consume(max(1, limit), seconds)]
-        except UnavailableError:
+        except (UnavailableError, KafkaException) as exc:
             self.close()  # what has come and was not handed out comes again to whoever joins next
-            raise
+            if isinstance(exc, UnavailableError):
+                raise
+            raise self._connection.unavailable(f"fails ({exc.args[0].name()})") from exc
         return [hint for hint in found if hint is not None]
 
     def settle(self, hint: Hint) -> None:

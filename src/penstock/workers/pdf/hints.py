@@ -57,7 +57,7 @@ class HintedQueue:
         self._after = ""
         self._hints: deque[Hint] = deque()
         self._over: deque[tuple[Hint, str]] = deque()
-        self._held: dict[str, Hint] = {}
+        self._held: dict[str, list[Hint]] = {}
         self._came = threading.Condition()
         self._stop = threading.Event()
 
@@ -75,18 +75,23 @@ class HintedQueue:
     def take(self, worker: Worker) -> Claim | None:
         """The request of the next hint; where there is none, one that the ledger has, at every scan."""
         while (hint := self._next()) is not None:
-            claim = self._claim(worker, hint)
+            try:
+                claim = None if self._is_ours(hint) else self._claim(worker, hint)
+            except BaseException:  # the ledger is not there: the hint is as good as before
+                self._hints.appendleft(hint)
+                raise
             if claim is not None:
-                self._held[claim.request.request] = hint
-                return claim
-        return self._scan(worker)
+                return self._holding(claim, hint)
+        claim = self._scan(worker)
+        return self._holding(claim) if claim is not None else None
 
     def settled(self, claim: Claim) -> None:
         """The ledger has what became of it; one that was given back at the end comes to others as it came here."""
-        hint = self._held.pop(claim.request.request, None)
-        given_back = hint is not None and self._ending.is_set() and self._state(hint) == RequestState.QUEUED
-        if hint is not None and not given_back:
-            self._over.append((hint, ""))
+        with self._came:
+            hints = self._held.pop(claim.request.request, [])
+        given_back = hints and self._ending.is_set() and self._state(hints[0]) == RequestState.QUEUED
+        if not given_back:
+            self._over.extend((hint, "") for hint in hints)
 
     def left(self) -> float | None:
         """Seconds until the ledger has more; None where it has nothing left."""
@@ -98,6 +103,20 @@ class HintedQueue:
             seconds = min(_WAIT_SECONDS, self._scan_at - time.monotonic())
             self._came.wait_for(lambda: bool(self._hints) or self._ending.is_set(), max(0.0, seconds))
             return self._hints.popleft() if self._hints else None
+
+    def _holding(self, claim: Claim, *hints: Hint) -> Claim:
+        with self._came:
+            self._held[claim.request.request] = list(hints)
+        return claim
+
+    def _is_ours(self, hint: Hint) -> bool:
+        """Whether this worker reads it already: then the message is over when that is."""
+        with self._came:
+            ours = self._held.get(hint.request)
+            if ours is not None:
+                ours.append(hint)
+                self.refused[TAKEN] += 1
+        return ours is not None
 
     def _claim(self, worker: Worker, hint: Hint) -> Claim | None:
         ledger = self._workspace.ledger
