@@ -19,7 +19,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-pdf benchmark-pdf-gate timelines constraints clean
+.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-gate benchmark-pdf benchmark-pdf-gate timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -98,6 +98,9 @@ benchmark-peers: setup ## Measure the same job beside Haystack, LlamaIndex and C
 
 benchmark-resilience: setup ## Measure what resilience costs and how exactly it is shared (docs/resilience-figures.md)
 	@$(bin)/python -m benchmarks.resilience --write docs/resilience-figures.md
+
+benchmark-gate: setup ## Measure sensors with many documents waiting, and how soon they go on (docs/performance.md)
+	@$(bin)/python -m benchmarks.gate --write docs/performance.md
 
 timelines: setup ## Draw what each shipped policy does, from real runs (docs/guides/resilience-*.svg)
 	@$(bin)/python -m benchmarks.resilience.timelines --write docs/guides
