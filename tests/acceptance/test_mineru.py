@@ -57,3 +57,13 @@ def test_without_a_gpu_there_every_document_fails_at_once_and_none_is_read(penst
     assert [data for data in told if "no_gpu" in str(data)]
     assert penstock("search", "valves", "--mode", "bm25", "--json").ok().json["hits"] == []
     assert penstock("show", "file:pumps.pdf", "--page", "1").code == 2
+
+
+def test_a_worker_that_does_not_know_where_mineru_is_takes_no_pdf(penstock: Penstock, paper: Path) -> None:
+    profile = penstock.config / "profiles" / "tiny.yaml"
+    reader = "{uses: mineru, with: {servers: {env: MINERU_NOWHERE}}}"
+    profile.write_text(f"{profile.read_text()}\nworkers: {{pdf: {reader}}}\n")
+    penstock("run", "pdf-two-phase", "--input", paper, "--json").ok()
+    answer = penstock("worker", "pdf", "--drain").ok(3)
+    assert "the environment variable `MINERU_NOWHERE` of `servers` is not set" in answer.err
+    assert penstock("status", "--json").ok().json["jobs"] == {"waiting": 1}

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 
 def read_pdfs(workspace: "Workspace", *, drain: bool, concurrency: int, json: bool) -> int:
-    """Run the PDF worker; returns the exit code. Raises `UsageError` where the profile binds no reader."""
+    """Run the PDF worker; returns the exit code.
+
+    Raises `UsageError` where the profile binds no reader, and `MissingDependencyError` where the reader lacks what it
+    needs to begin, before a PDF is taken.
+    """
+    from penstock import registry
     from penstock.execution.sweep import sweep
+    from penstock.spec.profile import WORKER_PORTS
     from penstock.workers.pdf.hints import requests_of
     from penstock.workers.pdf.loop import PDFWorker
     from penstock.workers.signals import stop_signal
@@ -26,6 +32,7 @@ def read_pdfs(workspace: "Workspace", *, drain: bool, concurrency: int, json: bo
             f"profile `{workspace.profile.name}` binds nothing to `workers.pdf`",
             hint="in the profile: workers: {pdf: {uses: embedded, with: {device: cpu}}}",
         )
+    registry.build(WORKER_PORTS["pdf"], bounds.uses, bounds.with_, workspace.resources)
     if concurrency:
         bounds = bounds.model_copy(update={"concurrency": concurrency})
     began = time.monotonic()
