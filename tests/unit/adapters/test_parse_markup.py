@@ -276,6 +276,32 @@ def test_html_is_its_words_without_what_surrounds_them(parser: AutoParser) -> No
     assert [table.caption for table in document.tables] == ["Counts", ""]
 
 
+def test_of_a_page_with_menus_around_it_the_main_content_is_read(parser: AutoParser) -> None:
+    said = [
+        f"<p>Gate {n} of the river lets {n * 7} cubic metres of water into the channel when it rises and falls with "
+        f"the tide, and its keeper writes down the height of the water at hour {n}.</p>"
+        for n in range(24)
+    ]
+    menu = "".join(f"<li><a href='/{n}'>Entry {n}</a></li>" for n in range(20))
+    page = f"""<html lang="en"><head><title>Site</title><meta name="citation_doi" content="10.1/x">
+    <meta name="author" content="A. Writer"></head><body><header>Site</header><nav><ul>{menu}</ul></nav>
+    <div class="sidebar"><ul>{menu}</ul></div>
+    <main><article><h1>Gates</h1>{"".join(said[:12])}<h2>Tides</h2>{"".join(said[12:])}
+    <table><tr><th>Gate</th><th>Height</th></tr><tr><td>North</td><td>2</td></tr></table></article></main>
+    <footer>Imprint</footer></body></html>"""
+    document = read(parser, "html", page)
+    assert "Entry 3" not in document.text
+    assert "Imprint" not in document.text
+    assert document.text.count("rises and falls") == 24
+    assert {"author": "A. Writer", "doi": "10.1/x"}.items() <= document.metadata.items()
+    assert document.tables[0].rows == (("Gate", "Height"), ("North", "2"))
+
+
+def test_a_page_with_nothing_around_it_is_read_whole(parser: AutoParser) -> None:
+    page = "<div>" + "".join(f"<div class='menu'><a href='/{n}'>Entry {n}</a></div>" for n in range(200)) + "</div>"
+    assert "Entry 199" in read(parser, "html", page).text
+
+
 def test_html_without_a_heading_is_called_by_its_title(parser: AutoParser) -> None:
     assert read(parser, "html", "<title>T</title><p>words").title == "T"
 

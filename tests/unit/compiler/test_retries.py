@@ -46,6 +46,7 @@ LIBRARIES = {
     "httpcore": "`retries=0` in `BoundedTransport`",
     "httpx": "used with `BoundedTransport`, `follow_redirects=False`",
     "psycopg": "connects once; a statement is never sent again",
+    "trafilatura": "given the page, it fetches nothing",
     "sqlalchemy": "replaces a pooled connection that is dead before a transaction, never in one",
 }
 """How the retries of each library that Penstock may depend on are off. Whoever adds one says so here."""

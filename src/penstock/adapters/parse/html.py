@@ -1,18 +1,39 @@
-"""HTML pages, by selectolax (Lexbor): the words for reading, without scripts, styles and what surrounds the content."""
+"""HTML pages: the words for reading, without scripts, styles and what surrounds the content.
+
+Of a page with menus and the like around it, trafilatura finds the main content. What has nothing around it (an export,
+a fragment), and where trafilatura would keep less than most of it, is read whole, by selectolax (Lexbor).
+"""
 
 import re
 from typing import TYPE_CHECKING
 
 from penstock.adapters.encoding import decode
-from penstock.adapters.parse.builder import DocumentBuilder
+from penstock.adapters.parse.builder import DocumentBuilder, one_line
+from penstock.adapters.parse.cells import Cell, grid, span
+from penstock.adapters.parse.html_main import add_content, main_content, word_count
+from penstock.adapters.parse.json import simple_values
 from penstock.errors import RejectedError
-from penstock.records import Document, RawPayload
+from penstock.records import Document, Json, RawPayload
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-VERSION = "1"
+VERSION = "2"
 MAX_DEPTH = 5_000
+KEPT_SHARE = 0.6
+"""What trafilatura gives counts as the content where it has so much of the words of the whole page."""
+MIN_WORDS = 150
+"""Pages with fewer words are read whole: there is little to be lost around them."""
+_SURROUNDINGS = "nav, header, footer, aside"
+_METADATA = {
+    "author": ("author", "citation_author", "article:author", "dc.creator"),
+    "date": ("article:published_time", "citation_publication_date", "date", "dc.date"),
+    "doi": ("citation_doi", "dc.identifier"),
+    "journal": ("citation_journal_title",),
+    "site": ("og:site_name",),
+    "description": ("description", "og:description"),
+}
+"""Metadata by the names that pages give it, in `meta`."""
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]*)")
 _SELF_CLOSING = frozenset({
     "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
@@ -41,12 +62,28 @@ def parse(payload: RawPayload) -> Document:
     titled = tree.css_first("head > title")
     title = titled.text() if titled else ""
     language = tree.root.attributes.get("lang") if tree.root else None
+    metadata = _metadata(tree)
+    surrounded = tree.css_first(_SURROUNDINGS) is not None
     for tag in _DROPPED:
         for each in tree.css(tag):
             each.decompose()
-    if tree.body is not None:
+    whole = len(tree.body.text(separator=" ").split()) if tree.body is not None else 0
+    content = main_content(source) if surrounded and whole >= MIN_WORDS else None
+    if content is not None and word_count(content) >= KEPT_SHARE * whole:
+        add_content(builder, content)
+    elif tree.body is not None:
         _Page(builder).walk(tree.body)
-    return builder.build(fallback=title, language=(language or "").lower())
+    return builder.build(metadata=metadata, fallback=title, language=(language or "").lower())
+
+
+def _metadata(tree: "LexborHTMLParser") -> dict[str, Json]:
+    """What a page says of itself in its head."""
+    said: dict[str, str] = {}
+    for each in tree.css("meta[content]"):
+        name = each.attributes.get("name") or each.attributes.get("property") or ""
+        said.setdefault(name.lower(), one_line(each.attributes.get("content") or ""))
+    found = {key: next((said[name] for name in names if said.get(name)), "") for key, names in _METADATA.items()}
+    return simple_values(found)
 
 
 def _check_depth(source: str) -> None:
@@ -98,8 +135,8 @@ class _Page:
         elif tag == "table" and len(node.css("table")) == 1:
             self._flush()
             caption = node.css_first("caption")
-            rows = ([cell.text() for cell in row.css("td, th")] for row in node.css("tr"))
-            self._builder.table(rows, caption.text() if caption else "")
+            rows = ([_cell(cell) for cell in row.css("td, th")] for row in node.css("tr"))
+            self._builder.table(grid(rows), caption.text() if caption else "")
         else:
             return False
         return True
@@ -109,3 +146,8 @@ class _Page:
         self._line.clear()
         if text.strip(" \n-"):
             self._builder.add(text)
+
+
+def _cell(node: "LexborNode") -> Cell:
+    spans = node.attributes
+    return Cell(node.text(), span(spans.get("colspan")), span(spans.get("rowspan")))
