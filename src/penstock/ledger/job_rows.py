@@ -143,7 +143,7 @@ class JobRows:
         self, cx: Connection, topology: str, gate: str, field: str, equals: Any, limit: int, ids: Sequence[str] | None
     ) -> list[str]:
         """Jobs that wait at a gate whose condition holds, at most `limit`; of these ids, where they are given."""
-        where = [*_at_gate(topology, gate), jobs.c[field] == equals]
+        where = [*_at_gate(topology, gate, field), jobs.c[field] == equals]
         parts = [true()] if ids is None else [jobs.c.job.in_(part) for part in slices(ids)]
         queries = (select(jobs.c.job).where(*where, part).limit(limit) for part in parts)
         return [job for query in queries for job in cx.execute(query).scalars()]
@@ -180,9 +180,12 @@ class JobRows:
         return [job_of(row) for row in sorted(rows, key=lambda row: (row.created_at, row.job))]
 
 
-def _at_gate(topology: str, gate: str) -> list[ColumnElement[bool]]:
-    """In the order of the index: each flag has one of two values, so that it leads on to the columns behind it."""
-    flags = [jobs.c[name].in_([False, True]) for name in GATE_FLAGS]
+def _at_gate(topology: str, gate: str, asked: str = "") -> list[ColumnElement[bool]]:
+    """In the order of the index: each flag has one of two values, so that it leads on to the columns behind it.
+
+    Not so the flag that is `asked` for: of two conditions on a column SQLite would follow the wider one.
+    """
+    flags = [jobs.c[name].in_([False, True]) for name in GATE_FLAGS if name != asked]
     return [WAITS, jobs.c.topology == topology, jobs.c.current_stage == gate, *flags]
 
 
