@@ -19,7 +19,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-gate benchmark-pdf benchmark-pdf-gate timelines constraints clean
+.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-gate benchmark-pdf benchmark-extraction benchmark-pdf-gate timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -111,6 +111,10 @@ benchmark-pdf: setup ## Measure the reader of PDFs beside pypdf and pdfplumber (
 
 benchmark-pdf-gate: setup ## See what becomes of every PDF of ../shared/data behind the gate (docs/pdf-gate.md), where that is
 	@if [ -d $(DATA) ]; then $(bin)/python -m benchmarks.pdf.gate $(DATA) --write docs/pdf-gate.md; \
+	else echo "skipped: $(DATA) is not here"; fi
+
+benchmark-extraction: setup ## Measure dictionaries on BC5CDR (docs/extraction.md), where ../shared/data is
+	@if [ -d $(DATA) ]; then $(bin)/python -m benchmarks.extraction $(DATA)/ner-bc5cdr --write docs/extraction.md; \
 	else echo "skipped: $(DATA) is not here"; fi
 
 constraints: setup ## Pin every dependency anew, for all supported Pythons

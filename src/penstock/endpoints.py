@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from penstock.errors import PermanentError, QuotaError, RejectedError, StageError, TransientError, UnavailableError
 
@@ -155,6 +156,13 @@ def transport_error(where: str, exc: BaseException) -> StageError | None:
             if name in TRANSPORT:
                 return _error(TRANSPORT[name], where)
     return None
+
+
+def endpoint_address(url: str) -> str:
+    """What breakers and rates are counted by: the server, whatever the model; a name and a password are not told."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
 
 
 def retry_after_seconds(value: str | None, date: str | None = None) -> float | None:

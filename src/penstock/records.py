@@ -235,10 +235,11 @@ class Claim(Record, frozen=True, kw_only=True):
 
 
 class Facts(Record, frozen=True, kw_only=True):
-    """What extraction found: entities, and claims between them (by entity id)."""
+    """What extraction found: entities, claims between them, and what of a model's answer was `dropped`, by reason."""
 
     entities: tuple[Entity, ...] = ()
     claims: tuple[Claim, ...] = ()
+    dropped: dict[str, int] = {}
 
 
 class GraphWriteReceipt(Record, frozen=True, kw_only=True):

@@ -115,6 +115,8 @@ def _check_graph(workspace: Workspace, cx: Connection, tenant: str, findings: Fi
     strangers = partial(_strangers, workspace, cx, "graph")
     scan = resources.graph.scan
     check_graph(tenant, expected, documents, scan, strangers, findings.stores["graph"], findings.digest["graph"])
+    for each in workspace.ledger.decisions.all(cx, tenant):
+        findings.digest["graph"].add(tenant, each.first, each.second, "same" if each.same else "different")
 
 
 def _strangers(workspace: Workspace, cx: Connection, store: str, tenant: str, names: Collection[str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from penstock.cli import audit, check, console, find, look, repair, serve, versions, work
+from penstock.cli import audit, check, console, find, graph, look, repair, serve, versions, work
 from penstock.cli.outages import outage
 from penstock.cli.settings import settings
 from penstock.errors import PenstockError
@@ -62,5 +62,5 @@ def options(
     settings.profile = profile
 
 
-for _module in (check, work, look, find, audit, repair, versions, serve):
+for _module in (check, work, look, find, graph, audit, repair, versions, serve):
     _module.register(app)

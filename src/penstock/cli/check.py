@@ -21,7 +21,7 @@ def validate(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders; none: the whole config folder.")] = None,
     json: Json = False,
 ) -> None:
-    """Check pipelines, policies, profiles and sources: every problem at once, with its place and what would be right.
+    """Check all that is configured: every problem at once, with its place and what would be right.
 
     Example: `penstock validate config/pipelines/auto.yaml`
     """
@@ -58,7 +58,7 @@ def validate(
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(help="pipeline, resilience, profile or source", show_default=False)],
+    kind: Annotated[str, typer.Argument(help="pipeline, resilience, profile, source or ontology", show_default=False)],
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors and other tools.
 

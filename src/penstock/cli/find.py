@@ -1,4 +1,4 @@
-"""Commands that ask: search, graph."""
+"""The command that asks: search."""
 
 import sys
 import textwrap
@@ -25,8 +25,7 @@ _SNIPPET = 300
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (search, graph):
-        app.command()(command)
+    app.command()(search)
 
 
 def search(
@@ -74,28 +73,6 @@ def search(
         return
     for hit in hits:
         _show_hit(hit, explain)
-
-
-def graph(
-    entity: Annotated[str, typer.Argument(help="A name, or an id as in `drug:aspirin`.", show_default=False)],
-    tenant: Tenant = "default",
-    json: Json = False,
-) -> None:
-    """Show an entity and what active documents say of it, each with its evidence.
-
-    Example: `penstock graph aspirin`
-    """
-    from penstock.execution.tenants import check_tenant
-    from penstock.retrieval.graph import around
-
-    with closing(settings.workspace()) as workspace:
-        found = around(workspace, entity, tenant=check_tenant(tenant))
-    if found["others"]:
-        console.note(f"of the same name: {', '.join(found['others'])}")
-    if json:
-        console.write_json(found)
-    else:
-        _show_entity(found)
 
 
 def _print_run(workspace: "Workspace", path: Path, wanted: dict[str, Any]) -> None:
@@ -146,25 +123,6 @@ def _show_hit(hit: "Hit", explain: bool) -> None:
             console.write(f"{indent}page {box.page}, {box.kind or 'box'} {box.x0:g} {box.y0:g} {box.x1:g} {box.y1:g}")
         console.write(f"{indent}chunk {chunk.chunk_id}, version {hit.version[:12]}, raw {chunk.raw[:12]}")
     console.write()
-
-
-def _show_entity(found: dict[str, Any]) -> None:
-    entity = found["entity"]
-    console.write(f"{entity['name']} ({entity['type']}) {entity['id']}")
-    rows = [
-        (
-            relation["subject"],
-            relation["predicate"],
-            relation["object"],
-            relation["document"] + (f" {relation['start']}–{relation['end']}" if relation["start"] is not None else ""),
-            f"{relation['extractor']} {relation['version']}",
-        )
-        for relation in found["relations"]
-    ]
-    if rows:
-        console.table(["subject", "predicate", "object", "document", "by"], rows)
-    else:
-        console.write("no relations")
 
 
 def _bold(text: str) -> str:

@@ -14,6 +14,7 @@ from penstock.ledger.breakers import Breakers
 from penstock.ledger.cursors import Cursors
 from penstock.ledger.database import COMMIT, Database, readable_url, sqlite_url
 from penstock.ledger.dead_letters import DeadLetters
+from penstock.ledger.decisions import Decisions
 from penstock.ledger.documents import Documents
 from penstock.ledger.health import LEDGER, check_is_ledger
 from penstock.ledger.job_rows import is_now
@@ -44,6 +45,7 @@ class Ledger:
         self.releases = Releases(database)
         self.cursors = Cursors(database)
         self.pdf_requests = PDFRequests(database)
+        self.decisions = Decisions(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None) -> "Ledger":

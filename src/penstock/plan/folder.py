@@ -4,7 +4,8 @@ from pathlib import Path
 
 from penstock.errors import UsageError
 
-PIPELINES, PROFILES, SOURCES, RESILIENCE = "pipelines", "profiles", "sources", "resilience.yaml"
+PIPELINES, PROFILES, SOURCES, ONTOLOGIES = "pipelines", "profiles", "sources", "ontologies"
+RESILIENCE = "resilience.yaml"
 
 
 def require(config: Path) -> Path:

@@ -7,13 +7,14 @@ from pathlib import Path
 from penstock.errors import SpecError, UsageError
 from penstock.plan.adapters import Binder
 from penstock.plan.build import build
-from penstock.plan.folder import PIPELINES, PROFILES, RESILIENCE, SOURCES
+from penstock.plan.folder import ONTOLOGIES, PIPELINES, PROFILES, RESILIENCE, SOURCES
 from penstock.plan.policies import load_policies
 from penstock.plan.profiles import check_profile, find_profile
 from penstock.plan.sources import check_source
 from penstock.plan.topology import Policy, Topology
 from penstock.spec.load import PipelineFile, read_pipeline, yaml_files
 from penstock.spec.model import op_name
+from penstock.spec.ontology_file import read_ontology
 from penstock.spec.problems import Problem, in_file_order, printable, ticked
 from penstock.spec.profile import ProfileSpec
 from penstock.spec.read import read_yaml
@@ -23,7 +24,7 @@ from penstock.spec.read import read_yaml
 class Loaded:
     """What a config folder holds, under one profile: the sound pipelines by name, and what is wrong with the others.
 
-    Problems come file by file (policies, profiles, sources, pipelines), in file order.
+    Problems come file by file (policies, profiles, sources, ontologies, pipelines), in file order.
     """
 
     topologies: dict[str, Topology]
@@ -45,6 +46,8 @@ def load_config(config: Path, profile: str) -> Loaded:
         problems += check_profile(path, config)
     for path in yaml_files(config / SOURCES):
         problems += check_source(path, config, ground.policies)
+    for path in yaml_files(config / ONTOLOGIES):
+        problems += read_ontology(path).problems
     return ground.load(yaml_files(config / PIPELINES), problems)
 
 
@@ -65,6 +68,8 @@ def validate(paths: Sequence[Path], config: Path, profile: str) -> Loaded:
             problems += check_profile(path, config)
         elif kind == "source":
             problems += check_source(path, config, ground.policies)
+        elif kind == "ontology":
+            problems += read_ontology(path).problems
         else:
             pipelines.append(path)
     return ground.load(pipelines, problems)
@@ -149,7 +154,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
         elif (path / PIPELINES).is_dir():
             yield from (each for each in [path / RESILIENCE] if each.exists())
-            for folder in (PROFILES, SOURCES, PIPELINES):
+            for folder in (PROFILES, SOURCES, ONTOLOGIES, PIPELINES):
                 yield from yaml_files(path / folder)
         else:
             yield from yaml_files(path)
@@ -158,6 +163,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 def _kind(path: Path) -> str:
     """What a file is meant to be: told from where it stands, or else from its keys."""
     places = {RESILIENCE: "resilience", PROFILES: "profile", SOURCES: "source", PIPELINES: "pipeline"}
+    places[ONTOLOGIES] = "ontology"
     for place in (path.name, path.absolute().parent.name):
         if place in places:
             return places[place]
@@ -166,5 +172,7 @@ def _kind(path: Path) -> str:
         return "resilience"
     if "stages" not in keys and keys.keys() & {"uses", "with"}:
         return "source"
+    if "stages" not in keys and keys.keys() & {"dictionaries", "patterns", "fields", "documents"}:
+        return "ontology"
     bound = isinstance(keys.get("stages"), dict) and "version" not in keys
     return "profile" if bound or keys.keys() & {"stores", "extends"} else "pipeline"

@@ -23,6 +23,7 @@ from penstock.ports.stages import ValidateStage as ValidateStage
 from penstock.ports.stores import EventSink as EventSink
 from penstock.ports.stores import GraphStore as GraphStore
 from penstock.ports.stores import LexicalIndex as LexicalIndex
+from penstock.ports.stores import Likeness as Likeness
 from penstock.ports.stores import Mendable as Mendable
 from penstock.ports.stores import ObjectStore as ObjectStore
 from penstock.ports.stores import PackStore as PackStore

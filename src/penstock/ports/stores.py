@@ -180,6 +180,18 @@ class VectorIndex(Protocol):
         ...
 
 
+class Likeness(NamedTuple):
+    """Something by which an entity of a build may be the same as another: `kind` is `identifier`, `name` or `alias`.
+
+    `key` is `vocabulary:id`, or `type:normal form` of a name.
+    """
+
+    build: str
+    entity_id: str
+    kind: str
+    key: str
+
+
 class GraphStore(Protocol):
     """Entities and relations, by tenant; every row belongs to a build, so that a document takes its edges along."""
 
@@ -198,6 +210,14 @@ class GraphStore(Protocol):
         ...
 
     def facts(self, tenant: str, build: str) -> Facts: ...
+
+    def likenesses(self, tenant: str, entity_ids: Iterable[str]) -> list[Likeness]:
+        """By what these entities may be the same as others, in any build; sorted."""
+        ...
+
+    def bearers(self, tenant: str, keys: Iterable[str]) -> list[Likeness]:
+        """Which entities have one of these keys, in any build and of any kind; sorted."""
+        ...
 
     def scan(self, tenant: str) -> Iterator[tuple[str, str]]:
         """(build, hash of its entities and relations) of every build, for the audit."""

@@ -1,6 +1,6 @@
 """The graph around one entity, as far as active documents speak of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,6 +11,7 @@ from penstock.execution.workspace import Workspace
 from penstock.ledger.ledger import Ledger
 from penstock.ledger.tables import documents
 from penstock.records import Chunk, Claim, Entity
+from penstock.retrieval.resolution import resolve
 
 _LOOKED_AT = 2000
 
@@ -19,7 +20,7 @@ Relation = tuple[str, str, Claim]
 
 
 def around(workspace: Workspace, name_or_id: str, *, tenant: str) -> dict[str, Any]:
-    """An entity and the relations that it takes part in, as JSON values.
+    """An entity, those that are the same and why, and the relations that they take part in, as JSON values.
 
     Where several entities bear the name, the one with that id is taken, or else the one with most relations; `others`
     holds the ids of the rest. `chunk` is the active chunk that covers the evidence of a relation, or None.
@@ -29,19 +30,31 @@ def around(workspace: Workspace, name_or_id: str, *, tenant: str) -> dict[str, A
     ledger = workspace.existing_ledger
     if ledger is None:
         raise UsageError(f"no entity is named `{name_or_id}`: `{workspace.home}` holds nothing yet")
-    names = {entity_id: (name, kind) for entity_id, name, kind in workspace.resources.graph.find(tenant, name_or_id)}
+    graph = workspace.resources.graph
+    names = {entity_id: (name, kind) for entity_id, name, kind in graph.find(tenant, name_or_id)}
     relations = {each: _visible_relations(workspace, ledger, tenant, each) for each in names}
     spoken_of = [each for each in names if relations[each] or _is_visible(workspace, ledger, tenant, each)]
     if not spoken_of:
         raise _unknown(workspace, ledger, tenant, name_or_id)
     spoken_of.sort(key=lambda each: (each.casefold() != name_or_id.casefold(), -len(relations[each]), each))
     chosen, *others = spoken_of
-    name, kind = names[chosen]
+    same = resolve(workspace, ledger, tenant, chosen)
+    for each in same.members:
+        names.update({id_: (name, kind) for id_, name, kind in graph.find(tenant, each) if id_ == each})
+        relations[each] = _visible_relations(workspace, ledger, tenant, each)
+    found = {(build, document, claim) for each in same.members for build, document, claim in relations[each]}
     return {
-        "entity": {"id": chosen, "name": name, "type": kind},
-        "relations": _with_chunks(workspace, ledger, tenant, relations[chosen]),
-        "others": others,
+        "entity": _described(chosen, names),
+        "merged": [_described(each, names) for each in same.members if each != chosen],
+        "because": [link._asdict() for link in same.links],
+        "relations": _with_chunks(workspace, ledger, tenant, sorted(found, key=lambda each: each[:2])),
+        "others": [each for each in others if each not in same.members],
     }
+
+
+def _described(entity_id: str, names: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    name, kind = names.get(entity_id, (entity_id.partition(":")[2], entity_id.partition(":")[0]))
+    return {"id": entity_id, "name": name, "type": kind}
 
 
 def _visible_relations(workspace: Workspace, ledger: Ledger, tenant: str, entity_id: str) -> list[Relation]:

@@ -94,12 +94,12 @@ def read_pipeline(path: Path) -> PipelineFile:
 
 def read_resilience(path: Path) -> SpecFile[ResilienceSpec]:
     """Read a file of policies. `spec` holds those that are sound."""
-    return _load(path, ResilienceSpec)
+    return read_spec(path, ResilienceSpec)
 
 
 def read_profile(path: Path) -> SpecFile[ProfileSpec]:
     """Read a profile. `spec` holds the bindings that are sound."""
-    read = _load(path, ProfileSpec)
+    read = read_spec(path, ProfileSpec)
     known = registry.stage_type_names()
     kinds = read.spec.stages if read.spec else {}
     unknown = [unknown_stage_type(read.file, each, ("stages", each), "", known) for each in kinds if each not in known]
@@ -108,10 +108,11 @@ def read_profile(path: Path) -> SpecFile[ProfileSpec]:
 
 def read_source(path: Path) -> SpecFile[SourceSpec]:
     """Read a source."""
-    return _load(path, SourceSpec)
+    return read_spec(path, SourceSpec)
 
 
-def _load(path: Path, model: type[Spec]) -> SpecFile[Spec]:
+def read_spec(path: Path, model: type[Spec]) -> SpecFile[Spec]:
+    """Read a file that holds one spec. What is sound of it is kept, where its lists and mappings allow that."""
     file = read_yaml(path)
     if file.value is None:
         return SpecFile(file, None, tuple(file.problems))

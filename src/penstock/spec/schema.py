@@ -10,6 +10,7 @@ from penstock import registry
 from penstock.errors import UsageError
 from penstock.records import GATE_FIELDS
 from penstock.spec.model import SpecModel
+from penstock.spec.ontology import OntologySpec
 from penstock.spec.pipeline import PipelineSpec
 from penstock.spec.profile import QUEUE_PORTS, STORE_PORTS, WORKER_PORTS, ProfileSpec
 from penstock.spec.resilience import ResilienceSpec
@@ -19,7 +20,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a `pipeline`, of `resilience`, of a `profile` or of a `source`.
+    """The JSON Schema (draft 2020-12) of a `pipeline`, of `resilience`, of a `profile`, a `source` or an `ontology`.
 
     Stage types and adapters are those that are registered where this runs. Raises `UsageError` for any other kind.
     """
@@ -86,6 +87,11 @@ def _complete_source(schema: dict[str, Any]) -> None:
         schema["allOf"].append({"if": uses, "then": {"properties": {"with": {"$ref": f"#/$defs/{name}"}}}})
 
 
+def _complete_ontology(schema: dict[str, Any]) -> None:
+    terms = schema["$defs"]["DictionarySpec"]["properties"]["terms"]
+    terms["items"] = {"anyOf": [{"type": "string"}, terms["items"]]}
+
+
 def _binding(port: str) -> dict[str, Any]:
     return {"$ref": "#/$defs/Binding", "properties": {"uses": {"enum": registry.names(port)}}}
 
@@ -95,6 +101,7 @@ _KINDS: dict[str, tuple[type[SpecModel], Callable[[dict[str, Any]], None]]] = {
     "resilience": (ResilienceSpec, lambda schema: None),
     "profile": (ProfileSpec, _complete_profile),
     "source": (SourceSpec, _complete_source),
+    "ontology": (OntologySpec, _complete_ontology),
 }
 KINDS = tuple(_KINDS)
 """What there is a schema of."""

@@ -115,3 +115,23 @@ class GraphStoreContract:
             graph.write(tenant, {"b1": ("doc-1", FACTS)})
         with pytest.raises(ValueError, match="tenant"):
             graph.find(tenant, "aspirin")
+
+    def test_entities_tell_by_what_they_may_be_the_same_as_others(self, graph: GraphStore) -> None:
+        own = graph.likenesses("acme", ["drug:aspirin", "drug:absent"])
+        assert [tuple(each) for each in own] == [
+            (build, "drug:aspirin", kind, key)
+            for build in ("b1", "b2")
+            for kind, key in (("identifier", "atc:n02ba01"), ("identifier", "mesh:d001241"), ("name", "drug:aspirin"))
+        ]
+        assert graph.bearers("acme", ["mesh:d001241"]) == [each for each in own if each.key == "mesh:d001241"]
+        assert graph.bearers("other", ["mesh:d001241"]) == []
+        graph.remove("acme", ["b1"])
+        assert {each.build for each in graph.bearers("acme", ["mesh:d001241"])} == {"b2"}
+
+    def test_what_else_an_entity_is_called_is_an_alias(self, graph: GraphStore) -> None:
+        mentions = (Mention(0, 8, "Beta-X 5"), Mention(9, 12, "BX5"), Mention(13, 19, "Bexive"))
+        entity = Entity(entity_id="drug:beta x 5", name="beta x 5", type="drug", mentions=mentions)
+        document = Entity(entity_id="document:d", name="Bexive", type="document", identifiers={"document": "d"})
+        graph.write("acme", {"b9": ("doc-9", Facts(entities=(entity, document)))})
+        found = graph.likenesses("acme", ["drug:beta x 5", "document:d"])
+        assert [(each.kind, each.key) for each in found] == [("alias", "drug:bexive"), ("name", "drug:beta x 5")]

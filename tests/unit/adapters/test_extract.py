@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from penstock.adapters.extract import RuleExtractor, RuleSettings
-from penstock.adapters.extract.names import entity_id
-from penstock.adapters.extract.patterns import compile_bounded
 from penstock.errors import SpecError
 from penstock.records import Claim, Document, Entity, Facts, Mention
+from penstock.spec.names import entity_id
+from penstock.spec.patterns import compile_bounded
 from penstock.testing.factories import make_context, make_document, make_resources
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -32,6 +32,9 @@ fields:
   - {field: conditions, predicate: studies, type: condition}
   - {field: interventions, predicate: tests, type: intervention}
 """
+
+
+WITH_A_FILE = "{name: small, version: 1, dictionaries: [{type: drug, terms: [Ibuprofen], file: drugs.tsv}]}\n"
 
 
 def write(folder: Path, text: str, name: str = "small") -> Path:
@@ -72,7 +75,7 @@ def test_a_package_requires_others_and_mentions_what_its_text_names(tmp_path: Pa
         metadata={"kind": "package"},
         fields={"name": "My_Pkg", "requires": ["Zope.Interface", "numpy", "numpy", "my-pkg"]},
     )
-    stamp = {"subject": "package:my-pkg", "extractor": "rules", "version": "1:small@3"}
+    stamp = {"subject": "package:my-pkg", "extractor": "rules", "version": "2:small@3"}
     assert facts == Facts(
         entities=(
             Entity(
@@ -239,41 +242,27 @@ def test_a_pattern_that_could_run_away_is_refused(expression: str, message: str)
     assert str(error.value) == message
 
 
-def test_every_problem_of_an_ontology_is_told_with_its_file(tmp_path: Path) -> None:
-    path = write(tmp_path, "name: small\npatterns:\n  - {type: Trial X, regex: 'a+'}\ncolour: red\n")
-    with pytest.raises(SpecError) as error:
-        RuleExtractor(RuleSettings(ontology="small"), make_resources(tmp_path, tmp_path))
-    assert str(error.value).splitlines() == [
-        f"{path}: `version`: field required",
-        f"{path}: `patterns[0].type`: string should match pattern '^[a-z0-9][a-z0-9_-]*$'",
-        f"{path}: `patterns[0].regex`: a repeat has no upper bound;"
-        " write `{1,200}` instead of `+`, `{0,200}` instead of `*`",
-        f"{path}: `colour`: extra inputs are not permitted",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"name: [small\n", ":2:1: not YAML: did not find expected ',' or ']'"),
-        (b"name: \xff\n", ": not YAML in UTF-8"),
-        (b"", ": not a mapping; `name` and `version` are needed"),
-    ],
-    ids=["syntax", "bytes", "empty"],
-)
-def test_a_file_that_is_no_yaml_mapping_is_told(tmp_path: Path, content: bytes, message: str) -> None:
-    path = write(tmp_path, "")
-    path.write_bytes(content)
-    with pytest.raises(SpecError) as error:
-        RuleExtractor(RuleSettings(ontology="small"), make_resources(tmp_path, tmp_path))
-    assert str(error.value) == f"{path}{message}"
+def test_an_ontology_that_is_not_sound_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: small\nversion: 1\ncolour: red\nsize: 3\n")
+    for make in (
+        lambda: RuleExtractor(RuleSettings(ontology="small"), make_resources(tmp_path, tmp_path)),
+        lambda: RuleExtractor.fingerprint(RuleSettings(ontology="small"), tmp_path),
+    ):
+        with pytest.raises(SpecError) as error:
+            make()
+        message = f"the ontology is not sound: {path}:3:1: unknown key `colour`, and 1 more problem"
+        assert str(error.value) == message
+        assert [each.line for each in error.value.problems] == [3, 4]
 
 
 def test_an_ontology_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     path = write(tmp_path, ONTOLOGY)
     with pytest.raises(SpecError) as error:
-        RuleExtractor(RuleSettings(ontology="large"), make_resources(tmp_path, tmp_path))
-    assert str(error.value) == f"{path.with_name('large.yaml')}: no ontology is named `large`; there are: `small`"
+        RuleExtractor(RuleSettings(ontology="smal"), make_resources(tmp_path, tmp_path))
+    assert (
+        str(error.value)
+        == f"{path.with_name('smal.yaml')}: no ontology is named `smal`; did you mean `small`? there are: `small`"
+    )
 
 
 def test_an_edit_changes_the_fingerprint(tmp_path: Path) -> None:
@@ -286,6 +275,18 @@ def test_an_edit_changes_the_fingerprint(tmp_path: Path) -> None:
     assert RuleExtractor.fingerprint(settings, tmp_path) == before
 
 
+def test_an_edit_of_a_file_of_terms_changes_the_fingerprint(tmp_path: Path) -> None:
+    settings = RuleSettings(ontology="small")
+    terms = write(tmp_path, WITH_A_FILE).with_name("drugs.tsv")
+    terms.write_text("name\nAspirin\n")
+    before = RuleExtractor.fingerprint(settings, tmp_path)
+    terms.write_text("name\nAspirin\nHeparin\n")
+    assert RuleExtractor.fingerprint(settings, tmp_path) != before
+    terms.unlink()
+    with pytest.raises(SpecError, match="cannot be read"):
+        RuleExtractor.fingerprint(settings, tmp_path)
+
+
 def test_facts_do_not_depend_on_the_order_of_the_record(tmp_path: Path) -> None:
     one = extract(tmp_path, "x", fields={"conditions": ["b", "a"], "interventions": ["c"]})
     two = extract(tmp_path, "x", fields={"interventions": ["c"], "conditions": ["a", "b"]})
@@ -296,3 +297,185 @@ def test_a_long_hostile_text_is_searched_in_linear_time() -> None:
     document: Document = make_document("10.1000/" + "x" * 100_000 + " https://" + "." * 100_000, metadata={})
     adapter = RuleExtractor(RuleSettings(), make_resources(Path(), CONFIG))
     assert {each.type for each in adapter.execute(make_context(), document).entities} == {"document", "article"}
+
+
+def dictionary(folder: Path, text: str, rules: str, more: str = "") -> dict[str, tuple[str, ...]]:
+    """What is mentioned in `text`, by an ontology of one dictionary with these `rules`."""
+    ontology = f"name: small\nversion: 1\n{more}\ndictionaries:\n  - {rules}\n"
+    adapter = extractor(folder, ontology)
+    return mentions(adapter.execute(make_context(), make_document(text, metadata={})))
+
+
+def test_terms_may_stand_in_a_file_with_their_aliases_and_ids(tmp_path: Path) -> None:
+    path = write(tmp_path, WITH_A_FILE)
+    lines = ["\ufeffname\taliases\tmesh\tchebi", "# salts", "Aspirin\tASA| acetylsalicylic acid\tD001241\t", "Heparin"]
+    path.with_name("drugs.tsv").write_bytes("\r\n".join(lines).encode())
+    adapter = RuleExtractor(RuleSettings(ontology="small"), make_resources(tmp_path, tmp_path))
+    facts = adapter.execute(make_context(), make_document("ASA, ibuprofen and heparin", metadata={}))
+    assert mentions(facts) == {
+        "drug:aspirin": ("ASA",),
+        "drug:heparin": ("heparin",),
+        "drug:ibuprofen": ("ibuprofen",),
+    }
+    assert facts.entities[1].identifiers == {"mesh": "D001241"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "term", "text"),
+    [
+        ("plurals", "Seizure", "seizures"),
+        ("plurals", "seizures", "Seizure"),
+        ("plurals", "toxicity", "toxicities"),
+        ("plurals", "diagnosis", "diagnoses"),
+        ("plurals", "disease of the heart", "diseases of the heart"),
+        ("greek", "TNF-alpha", "TNFα"),
+        ("greek", "β blocker", "beta-blocker"),
+        ("greek", "α-tocopherol", "Alpha\u2010tocopherol"),
+        ("spelling", "anaemia", "Anemia"),
+        ("spelling", "edema", "oedema"),
+        ("spelling", "tumor", "tumour"),
+        ("spelling", "ferrous sulfate", "ferrous sulphate"),
+    ],
+)
+def test_a_variant_counts_where_the_dictionary_says_so(tmp_path: Path, variant: str, term: str, text: str) -> None:
+    rules = f"{{type: t, terms: [{term!r}], variants: [%s]}}"
+    assert list(dictionary(tmp_path, f"x {text} y", rules % variant).values()) == [(text,)]
+    assert dictionary(tmp_path, f"x {text} y", rules % "") == {}
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [("gas", "ga"), ("virus", "viru"), ("class", "clas"), ("beta", "βγ"), ("hour", "hor"), ("wise", "wize")],
+)
+def test_what_only_looks_like_a_variant_is_another_word(tmp_path: Path, term: str, text: str) -> None:
+    rules = f"{{type: t, terms: [{term}], variants: [plurals, greek, spelling]}}"
+    assert dictionary(tmp_path, f"x {text} y", rules) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("beta-blocker", ("beta-blocker",)),
+        ("beta\nblocker", ("beta\nblocker",)),
+        ("beta\n\nblocker", ()),
+        ("Crohn's disease, Crohn disease", ("Crohn's disease", "Crohn disease")),
+        ("Crohn’s Disease.", ("Crohn’s Disease",)),
+        ("the blocker's", ()),
+    ],
+    ids=["hyphen", "line", "paragraph", "possessive", "curly", "part"],
+)
+def test_words_are_the_same_whatever_stands_between_them(tmp_path: Path, text: str, found: tuple[str, ...]) -> None:
+    hits = dictionary(tmp_path, text, '{type: t, terms: [beta blocker, "Crohn\'s disease"]}')
+    assert tuple(each for texts in hits.values() for each in texts) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("IT or it", ("IT",)),
+        ("flu. Flu? FLU!", ("flu", "Flu")),
+        ("aids and AIDS", ("aids", "AIDS")),
+    ],
+    ids=["capitals", "sentence", "long"],
+)
+def test_short_terms_count_only_as_they_are_written(tmp_path: Path, text: str, found: tuple[str, ...]) -> None:
+    [hits] = dictionary(tmp_path, text, "{type: t, terms: [IT, flu, AIDS]}").values()
+    assert hits == found
+
+
+def test_the_length_up_to_which_case_counts_is_set(tmp_path: Path) -> None:
+    assert dictionary(tmp_path, "aids AIDS", "{type: t, terms: [AIDS], exact_case: 4}") == {"t:aids": ("AIDS",)}
+    assert dictionary(tmp_path, "it", "{type: t, terms: [IT], exact_case: 0}") == {"t:it": ("it",)}
+
+
+def test_stop_terms_never_count_in_any_variant(tmp_path: Path) -> None:
+    rules = "{type: t, terms: [{name: weakness, aliases: [asthenia]}, pain], variants: [plurals], stop_terms: [pains]}"
+    assert dictionary(tmp_path, "pain, weakness, asthenia", rules) == {"t:weakness": ("weakness", "asthenia")}
+
+
+OVERLAPPING = """\
+patterns: [{type: code, regex: 'lung cancer 2'}, {type: code, regex: 'cancer 2 x'}]
+overlaps: %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("overlaps", "found"),
+    [
+        ("longest", ["lung cancer 2"]),
+        ("by_type", ["lung cancer", "lung cancer 2"]),
+        ("all", ["cancer", "cancer 2 x", "lung", "lung cancer", "lung cancer 2"]),
+    ],
+)
+def test_which_of_overlapping_mentions_count_is_set(tmp_path: Path, overlaps: str, found: list[str]) -> None:
+    rules = "{type: t, terms: [lung, cancer, lung cancer]}"
+    hits = dictionary(tmp_path, "lung cancer 2 x", rules, OVERLAPPING % overlaps)
+    assert sorted(each for texts in hits.values() for each in texts) == found
+
+
+def test_entities_that_share_a_name_are_all_mentioned(tmp_path: Path) -> None:
+    rules = "{type: t, terms: [{name: Cold virus, aliases: [cold]}, {name: Chill, aliases: [cold]}]}"
+    assert dictionary(tmp_path, "a cold", rules) == {"t:chill": ("cold",), "t:cold virus": ("cold",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Heart failure (HF) is common. HF kills; hf does not.", ("Heart failure", "HF", "HF")),
+        ("acute heart failure [AHF], then AHF", ("heart failure", "AHF", "AHF")),
+        ("HF came first. Heart failure (HF; also CHF).", ("HF", "Heart failure", "HF")),
+        ("heart failure (n = 3), n", ("heart failure",)),
+        ("heart failure (severe), severe", ("heart failure",)),
+        ("HF (heart failure)", ("heart failure",)),
+    ],
+    ids=["plain", "longer", "before", "number", "word", "turned"],
+)
+def test_a_short_form_means_what_the_text_says(tmp_path: Path, text: str, found: tuple[str, ...]) -> None:
+    hits = dictionary(tmp_path, text, "{type: t, terms: [heart failure]}", "abbreviations: true")
+    assert hits == {"t:heart failure": found}
+
+
+def test_a_short_form_that_means_something_else_here_is_no_term(tmp_path: Path) -> None:
+    rules = "{type: t, terms: [{name: multiple sclerosis, aliases: [MS]}]}"
+    assert dictionary(tmp_path, "MS", rules, "abbreviations: true") == {"t:multiple sclerosis": ("MS",)}
+    assert dictionary(tmp_path, "mass spectrometry (MS). MS", rules, "abbreviations: true") == {}
+
+
+NEGATION = """\
+name: small
+version: 1
+negation:
+  types: [condition]
+  before: ["no", no evidence of, without]
+  after: [was ruled out]
+  never: [no increase in]
+  ends: [but]
+  reach: 4
+dictionaries:
+  - {type: condition, terms: [fever, lung cancer, rash]}
+  - {type: drug, terms: [aspirin]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("no fever", {"condition:fever"}),
+        ("No evidence of lung cancer or rash.", {"condition:lung cancer", "condition:rash"}),
+        ("no lung cancer but fever", {"condition:lung cancer"}),
+        ("no fever. Rash", {"condition:fever"}),
+        ("without 1.5 fever", {"condition:fever"}),
+        ("no one two three four fever", set()),
+        ("no increase in fever", set()),
+        ("lung cancer was ruled out", {"condition:lung cancer"}),
+        ("rash; fever was ruled out", {"condition:fever"}),
+        ("no aspirin", set()),
+        ("no fever at first, later the fever rose", set()),
+    ],
+    ids=["before", "list", "end", "sentence", "number", "far", "never", "after", "clause", "type", "both"],
+)
+def test_what_a_text_denies_is_ruled_out_and_not_mentioned(tmp_path: Path, text: str, denied: set[str]) -> None:
+    facts = extractor(tmp_path, NEGATION).execute(make_context(), make_document(text, metadata={}))
+    assert {each.object for each in facts.claims if each.predicate == "rules_out"} == denied
+    assert {each.object for each in facts.claims} == {each.entity_id for each in facts.entities[1:]}
+    assert all(text[each.start : each.end] == each.evidence for each in facts.claims)

@@ -17,7 +17,7 @@ from penstock.adapters.kafka.queue import QueueSettings
 __all__ = ["new_home"]
 
 SOURCE = Path(__file__).parents[3] / "src" / "penstock"
-KIND = re.compile(r"(stage|job|gate|document|pdf|config)\.[a-z_]+")
+KIND = re.compile(r"(stage|job|gate|document|entity|pdf|config)\.[a-z_]+")
 MESSAGES = sorted({each for name in asyncapi.document()["channels"] for each in asyncapi.messages(name).values()})
 
 

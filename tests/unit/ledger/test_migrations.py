@@ -22,7 +22,7 @@ KEYS = """
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
     from pg_constraint where connamespace = 'public'::regnamespace
 """
-NEWER = {"breakers", "rate_budgets", "pdf_requests", "releases", "cursors"}
+NEWER = {"breakers", "rate_budgets", "pdf_requests", "releases", "cursors", "entity_decisions"}
 """The tables that the first revision did not have."""
 INDEXES = "select tablename, indexname, indexdef from pg_indexes where schemaname = 'public'"
 

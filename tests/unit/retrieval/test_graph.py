@@ -38,7 +38,7 @@ def test_an_entity_is_found_by_name_and_id_with_its_evidence(papers: Any, name: 
         "start": relation["start"],
         "end": relation["start"] + 7,
         "extractor": "rules",
-        "version": "1:default@1",
+        "version": "2:default@2",
     }
     assert evidence(papers, name) == [("document:file:aspirin.md", "mentions", "intervention:aspirin", "Aspirin")]
 

@@ -18,6 +18,7 @@ SHIPPED = [
     *((path, "pipeline") for path in sorted((CONFIG / "pipelines").glob("*.yaml"))),
     *((path, "profile") for path in sorted((CONFIG / "profiles").glob("*.yaml"))),
     *((path, "source") for path in sorted((CONFIG / "sources").glob("*.yaml"))),
+    *((path, "ontology") for path in sorted((CONFIG / "ontologies").glob("*.yaml"))),
     (CONFIG / "resilience.yaml", "resilience"),
 ]
 

@@ -11,6 +11,7 @@ from penstock.adapters.embed.passage import PassageSettings, passage
 from penstock.adapters.embed.vectors import pack, unit_vector
 from penstock.adapters.haystack_setup import prepare_haystack
 from penstock.adapters.secret_name import SecretName
+from penstock.endpoints import endpoint_address
 from penstock.errors import PermanentError, QuotaError, RejectedError, StageError
 from penstock.ports import Resources
 from penstock.records import Chunk, EmbeddingBatch, StageContext
@@ -56,7 +57,7 @@ class OpenAIEmbedder:
 
         self.model = settings.model
         self.dimension = settings.dimension
-        self.endpoint = _address(settings.base_url)
+        self.endpoint = endpoint_address(str(settings.base_url))
         self._settings = settings
         self._document_type = HaystackDocument
         shared: dict[str, Any] = {
@@ -153,11 +154,6 @@ class OpenAIEmbedder:
             return pack(chunks, vectors, self.model, self.dimension)
         except StageError as error:
             return error
-
-
-def _address(url: HttpUrl) -> str:
-    """What breakers and rates are counted by: the server, whatever the model; a name and a password are not told."""
-    return f"{url.scheme}://{url.host}:{url.port}{(url.path or '').rstrip('/')}"
 
 
 def _key(name: SecretName | None) -> str:

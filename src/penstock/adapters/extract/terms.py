@@ -1,91 +1,55 @@
-"""Where does a text name a thing that the ontology knows? Dictionary terms and patterns, as spans."""
+"""Where does a text name a thing that the ontology knows? Dictionary terms, patterns and short forms, as spans."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterable, Iterator
 
-from penstock.adapters.extract.names import NormalForm, entity_id, text_form
-from penstock.adapters.extract.ontology import Dictionary, Ontology, Term
-
-_FOLD = str.maketrans({"İ": "I", "\n": " ", "\t": " ", "\r": " ", "\u00a0": " ", "\u202f": " "})
-"""`İ` is the one letter whose small form is longer."""
-
-
-class Known(NamedTuple):
-    """An entity of the ontology."""
-
-    entity_id: str
-    name: str
-    type: str
-    identifiers: dict[str, str]
-
-
-class Hit(NamedTuple):
-    """A span of the text that names an entity."""
-
-    start: int
-    end: int
-    entity: Known
+from penstock.adapters.extract.abbreviations import definitions
+from penstock.adapters.extract.dictionary import DictionaryMatcher, Hit, Known
+from penstock.adapters.extract.words import Forms
+from penstock.spec.names import entity_id, text_form
+from penstock.spec.ontology import OntologySpec, TermSpec
 
 
 class Terms:
-    """The dictionaries of an ontology, searched in one pass (Aho and Corasick 1975), and its patterns."""
+    """The dictionaries and patterns of an ontology, and the rules on what counts.
 
-    def __init__(self, ontology: Ontology) -> None:
-        from ahocorasick_rs import AhoCorasick
+    `terms` are those of each dictionary, in the order of the dictionaries.
+    """
 
-        self._forms = ontology.normal_forms
-        self._by_word: dict[str, list[Known]] = {}
+    def __init__(self, ontology: OntologySpec, terms: Iterable[tuple[TermSpec, ...]]) -> None:
+        self._spec = ontology
         self._by_name: dict[tuple[str, str], Known] = {}
-        for dictionary in ontology.dictionaries:
-            for term in dictionary.terms:
-                self._add(dictionary, term)
-        self._words = list(self._by_word)
-        self._automaton: Any = AhoCorasick(self._words) if self._words else None
+        matchers: dict[frozenset[str], DictionaryMatcher] = {}
+        for dictionary, known_terms in zip(ontology.dictionaries, terms, strict=True):
+            variants = frozenset(dictionary.variants)
+            matcher = matchers.setdefault(variants, DictionaryMatcher(variants, self.named))
+            entities = [self._entity(dictionary.type, term) for term in known_terms]
+            for term, known in zip(known_terms, entities, strict=True):
+                for each in term.names:
+                    self._by_name.setdefault((dictionary.type, text_form(each)), known)
+            matcher.add(dictionary, zip(known_terms, entities, strict=True))
+        self._matchers = list(matchers.values())
         self._patterns = [(each.type, each.compiled) for each in ontology.patterns]
+        self._forms = Forms()
 
     def named(self, type_: str, name: str) -> Known:
         """The entity of that type and name: the dictionary's where it knows the name, else a new one."""
         found = self._by_name.get((type_, text_form(name)))
-        return found or Known(entity_id(type_, name, self._form(type_)), " ".join(name.split()), type_, {})
+        id_ = entity_id(type_, name, self._spec.normal_forms.get(type_, "text"))
+        return found or Known(id_, " ".join(name.split()), type_, {})
 
     def hits(self, text: str) -> list[Hit]:
-        """Every mention in `text`, in its order. Of dictionary terms that overlap, the first and longest counts."""
-        found = {
-            (hit.start, hit.end, hit.entity.entity_id): hit
-            for hit in (*self._dictionary_hits(text), *self._pattern_hits(text))
-        }
-        return [found[key] for key in sorted(found)]
+        """Every mention that counts, in the order of the text."""
+        hits = [hit for matcher in self._matchers for hit in matcher.hits(text)]
+        hits += self._pattern_hits(text)
+        if self._spec.abbreviations:
+            hits = self._expanded(text, hits)
+        unique = {(hit.start, hit.end, hit.entity.entity_id): hit for hit in hits}
+        return _without_overlaps([unique[key] for key in sorted(unique)], self._spec.overlaps)
 
-    def _add(self, dictionary: Dictionary, term: Term) -> None:
-        known = Known(
-            entity_id(dictionary.type, term.name, self._form(dictionary.type)),
-            term.name,
-            dictionary.type,
-            term.identifiers,
-        )
-        for name in (term.name, *term.aliases):
-            self._by_name.setdefault((dictionary.type, text_form(name)), known)
-            owners = self._by_word.setdefault(" ".join(_fold(name).split()), [])
-            if known not in owners:
-                owners.append(known)
-
-    def _form(self, type_: str) -> NormalForm:
-        return self._forms.get(type_, "text")
-
-    def _dictionary_hits(self, text: str) -> Iterator[Hit]:
-        if self._automaton is None:
-            return
-        spans = [
-            (start, end, word)
-            for word, start, end in self._automaton.find_matches_as_indexes(_fold(text), overlapping=True)
-            if _stands_alone(text, start, end)
-        ]
-        taken = 0
-        for start, end, word in sorted(spans, key=lambda span: (span[0], -span[1])):
-            if start >= taken:
-                taken = end
-                for known in self._by_word[self._words[word]]:
-                    yield Hit(start, end, known)
+    def _entity(self, type_: str, term: TermSpec) -> Known:
+        form = self._spec.normal_forms.get(type_, "text")
+        return Known(entity_id(type_, term.name, form), term.name, type_, term.identifiers)
 
     def _pattern_hits(self, text: str) -> Iterator[Hit]:
         for type_, pattern in self._patterns:
@@ -94,18 +58,38 @@ class Terms:
                 if match.group(group):
                     yield Hit(*match.span(group), self.named(type_, match.group(group)))
 
+    def _expanded(self, text: str, hits: list[Hit]) -> list[Hit]:
+        """The hits with the short forms that the text defines: where they stand, they mean what the long form means.
 
-def _fold(text: str) -> str:
-    """Small letters and plain spaces, character for character, so that offsets hold."""
-    return text.translate(_FOLD).lower()
+        A long form means the entities named at its end. One that names none takes its short form from the dictionary:
+        in a text on mass spectrometry, `MS` is no multiple sclerosis.
+        """
+        meanings: dict[str, list[Known]] = {}
+        by_end: dict[int, list[Hit]] = {}
+        for hit in hits:
+            by_end.setdefault(hit.end, []).append(hit)
+        for each in definitions(text):
+            own = [hit for hit in by_end.get(each.end, ()) if hit.start >= each.start]
+            longest = min((hit.start for hit in own), default=0)
+            meanings.setdefault(each.short, [hit.entity for hit in own if hit.start == longest])
+        if not meanings:
+            return hits
+        shorts = "|".join(re.escape(each) for each in sorted(meanings, key=len, reverse=True))
+        places = {match.span(): match[0] for match in re.finditer(rf"(?<!\w)(?:{shorts})(?!\w)", text)}
+        rest = [hit for hit in hits if (hit.start, hit.end) not in places]
+        return rest + [Hit(*span, known) for span, short in places.items() for known in meanings[short]]
 
 
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether the span is no part of a longer word."""
-    before = start > 0 and _in_word(text[start]) and _in_word(text[start - 1])
-    after = end < len(text) and _in_word(text[end - 1]) and _in_word(text[end])
-    return not before and not after
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+def _without_overlaps(hits: list[Hit], overlaps: str) -> list[Hit]:
+    """Of hits that overlap, the first and the longest; several entities may bear the same span."""
+    if overlaps == "all":
+        return hits
+    kept = []
+    taken: dict[str, tuple[int, int]] = {}
+    for hit in sorted(hits, key=lambda each: (each.start, -each.end, each.entity.entity_id)):
+        group = hit.entity.type if overlaps == "by_type" else ""
+        start, end = taken.get(group, (-1, -1))
+        if hit.start >= end or (hit.start, hit.end) == (start, end):
+            taken[group] = (hit.start, hit.end)
+            kept.append(hit)
+    return sorted(kept, key=lambda each: (each.start, each.end, each.entity.entity_id))

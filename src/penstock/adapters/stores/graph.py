@@ -6,9 +6,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-import msgspec
 from pydantic import BaseModel
 
+from penstock.adapters.stores import graph_rows, likeness
 from penstock.adapters.stores.aside import set_aside
 from penstock.adapters.stores.durable import PARTIAL, sync_folder
 from penstock.adapters.stores.filelock import locked
@@ -18,8 +18,8 @@ from penstock.effects import effect
 from penstock.errors import UnavailableError
 from penstock.graph_digest import facts_digest
 from penstock.machine import sqlite_error, sqlite_uri
-from penstock.ports import Resources
-from penstock.records import Claim, Entity, Facts, Mention
+from penstock.ports import Likeness, Resources
+from penstock.records import Claim, Facts
 
 _BUSY_SECONDS = 30.0
 _TABLES = {"builds", "entities", "mentions", "relations"}
@@ -50,7 +50,6 @@ CREATE TABLE relations (
 CREATE INDEX relations_by_subject ON relations (subject);
 CREATE INDEX relations_by_object ON relations (object);
 """
-_CLAIM = 'subject, predicate, object, extractor, version, "start", "end", evidence'
 
 
 class SQLiteGraph:
@@ -75,9 +74,10 @@ class SQLiteGraph:
         if not self._path.exists():
             self._create()
         with self._transaction() as connection:
+            self._complete(connection)
             for build, (document, facts) in builds.items():
-                _remove(connection, tenant, build)
-                _insert(connection, tenant, build, document, facts)
+                graph_rows.remove(connection, tenant, build)
+                graph_rows.insert(connection, tenant, build, document, facts)
 
     def remove(self, tenant: str, builds: Iterable[str]) -> None:
         """Remove all rows of the builds; absent builds are passed over."""
@@ -85,7 +85,7 @@ class SQLiteGraph:
         if self._path.exists():
             with self._transaction() as connection:
                 for build in builds:
-                    _remove(connection, tenant, build)
+                    graph_rows.remove(connection, tenant, build)
 
     def find(self, tenant: str, name_or_id: str) -> list[tuple[str, str, str]]:
         """(entity id, name, type) of the entities that bear this id or name, whatever its case; sorted."""
@@ -99,11 +99,20 @@ class SQLiteGraph:
     def relations(self, tenant: str, entity_id: str) -> list[tuple[str, str, Claim]]:
         """(build, document id, claim) of every relation that the entity takes part in, by build."""
         rows = self._select(
-            f"SELECT builds.build, document, {_CLAIM} FROM relations JOIN builds ON builds.number = relations.build"  # noqa: S608
+            f"SELECT builds.build, document, {graph_rows.CLAIM} FROM relations"  # noqa: S608
+            " JOIN builds ON builds.number = relations.build"
             " WHERE tenant = ? AND (subject = ? OR object = ?) ORDER BY 1, position",
             (check_tenant(tenant), entity_id, entity_id),
         )
-        return [(build, document, _claim(row)) for build, document, *row in rows]
+        return [(build, document, graph_rows.claim_of(row)) for build, document, *row in rows]
+
+    def likenesses(self, tenant: str, entity_ids: Iterable[str]) -> list[Likeness]:
+        """By what these entities may be the same as others, in any build; sorted."""
+        return self._likenesses(tenant, "entity_id", entity_ids)
+
+    def bearers(self, tenant: str, keys: Iterable[str]) -> list[Likeness]:
+        """Which entities have one of these keys, in any build and of any kind; sorted."""
+        return self._likenesses(tenant, "key", keys)
 
     def facts(self, tenant: str, build: str) -> Facts:
         """What was written under a build, in the same order; empty where there is nothing."""
@@ -114,7 +123,7 @@ class SQLiteGraph:
                     "SELECT number FROM builds WHERE tenant = ? AND build = ?", (check_tenant(tenant), build)
                 ).fetchone()
             )
-            return _facts(connection, row[0]) if connection and row else Facts()
+            return graph_rows.facts(connection, row[0]) if connection and row else Facts()
 
     def scan(self, tenant: str) -> Iterator[tuple[str, str]]:
         """(build, digest of its facts) of every build, computed from the rows, as of one moment.
@@ -127,7 +136,7 @@ class SQLiteGraph:
             self._check(connection)
             statement = "SELECT build, number FROM builds WHERE tenant = ? ORDER BY build"
             for build, number in connection.execute(statement, (check_tenant(tenant),)):
-                yield build, facts_digest(_facts(connection, number))
+                yield build, facts_digest(graph_rows.facts(connection, number))
 
     def mend(self, tenant: str) -> bool:
         """Set a file that is broken aside, that of all tenants (`penstock.ports.Mendable`)."""
@@ -136,6 +145,26 @@ class SQLiteGraph:
         with locked(self._path.with_suffix(".lock"), "graph"):
             set_aside(self._home, [self._path, *self._beside()], "graph")
         return True
+
+    def _likenesses(self, tenant: str, column: str, values: Iterable[str]) -> list[Likeness]:
+        check_tenant(tenant)
+        if not self._path.exists():
+            return []
+        with self._snapshot() as connection:
+            if connection is None:
+                return []
+            if likeness.is_there(connection):
+                found = likeness.select(connection, tenant, column, values)
+                return sorted(found, key=lambda each: (each.build, each.entity_id, each.kind, each.key))
+        with self._transaction() as connection:
+            self._complete(connection)
+        return self._likenesses(tenant, column, values)
+
+    @staticmethod
+    def _complete(connection: sqlite3.Connection) -> None:
+        """Give a graph that an older Penstock made the table of likenesses."""
+        if not likeness.is_there(connection):
+            likeness.add_table(connection)
 
     def _is_broken(self) -> bool:
         try:
@@ -167,7 +196,7 @@ class SQLiteGraph:
                 partial.unlink(missing_ok=True)
                 with closing(sqlite3.connect(partial, isolation_level=None)) as connection:
                     connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+                    connection.executescript(f"BEGIN; {_SCHEMA} {likeness.SCHEMA} COMMIT;")
                 for path in self._beside():
                     path.unlink(missing_ok=True)
             with effect("graph.rename"):
@@ -211,73 +240,3 @@ class SQLiteGraph:
     def _select(self, statement: str, values: tuple[str, ...]) -> list[Any]:
         with self._snapshot() as connection:
             return connection.execute(statement, values).fetchall() if connection else []
-
-
-def _remove(connection: sqlite3.Connection, tenant: str, build: str) -> None:
-    connection.execute("DELETE FROM builds WHERE tenant = ? AND build = ?", (tenant, build))
-
-
-def _insert(connection: sqlite3.Connection, tenant: str, build: str, document: str, facts: Facts) -> None:
-    number = connection.execute(
-        "INSERT INTO builds (tenant, build, document) VALUES (?, ?, ?)", (tenant, build, document)
-    ).lastrowid
-    connection.executemany(
-        "INSERT INTO entities VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (number, i, e.entity_id, e.name, e.type, _encode(e.identifiers), e.entity_id.casefold(), e.name.casefold())
-            for i, e in enumerate(facts.entities)
-        ),
-    )
-    connection.executemany(
-        "INSERT INTO mentions VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (number, i, j, mention.start, mention.end, mention.text)
-            for i, entity in enumerate(facts.entities)
-            for j, mention in enumerate(entity.mentions)
-        ),
-    )
-    connection.executemany(
-        "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (number, i, c.subject, c.predicate, c.object, c.extractor, c.version, c.start, c.end, c.evidence)
-            for i, c in enumerate(facts.claims)
-        ),
-    )
-
-
-def _facts(connection: sqlite3.Connection, number: int) -> Facts:
-    mentions: dict[int, list[Mention]] = {}
-    statement = 'SELECT entity, "start", "end", text FROM mentions WHERE build = ? ORDER BY entity, position'
-    for entity, start, end, text in connection.execute(statement, (number,)):
-        mentions.setdefault(entity, []).append(Mention(start, end, text))
-    statement = "SELECT position, entity_id, name, type, identifiers FROM entities WHERE build = ? ORDER BY position"
-    entities = tuple(
-        Entity(
-            entity_id=entity_id,
-            name=name,
-            type=type_,
-            mentions=tuple(mentions.get(position, ())),
-            identifiers=msgspec.json.decode(identifiers, type=dict[str, str]),
-        )
-        for position, entity_id, name, type_, identifiers in connection.execute(statement, (number,))
-    )
-    statement = f"SELECT {_CLAIM} FROM relations WHERE build = ? ORDER BY position"  # noqa: S608
-    return Facts(entities=entities, claims=tuple(map(_claim, connection.execute(statement, (number,)))))
-
-
-def _claim(row: Iterable[Any]) -> Claim:
-    subject, predicate, object_, extractor, version, start, end, evidence = row
-    return Claim(
-        subject=subject,
-        predicate=predicate,
-        object=object_,
-        extractor=extractor,
-        version=version,
-        start=start,
-        end=end,
-        evidence=evidence,
-    )
-
-
-def _encode(identifiers: Mapping[str, str]) -> bytes:
-    return msgspec.json.encode(identifiers)

@@ -10,6 +10,7 @@ from penstock.ledger.tables.documents import releases as releases
 from penstock.ledger.tables.documents import sweeps as sweeps
 from penstock.ledger.tables.documents import topologies as topologies
 from penstock.ledger.tables.documents import versions as versions
+from penstock.ledger.tables.entities import entity_decisions as entity_decisions
 from penstock.ledger.tables.jobs import batches as batches
 from penstock.ledger.tables.jobs import dead_letters as dead_letters
 from penstock.ledger.tables.jobs import jobs as jobs

@@ -9,6 +9,7 @@ NormalForm = Literal["text", "pep503"]
 
 _SEPARATORS = re.compile(r"[-_.]+")
 _INNER_SPACE = re.compile(r"\s+")
+_LOOSE = re.compile(r"[-_'\u2010-\u2015\u2019\u2212]+")
 
 
 def entity_id(type_: str, name: str, form: NormalForm = "text") -> str:
@@ -24,6 +25,11 @@ def text_form(name: str) -> str:
 def pep503_form(name: str) -> str:
     """The normalised name of a Python distribution, <https://peps.python.org/pep-0503/>."""
     return _SEPARATORS.sub("-", text_form(name))
+
+
+def loose_form(name: str) -> str:
+    """`text_form`, with hyphens, underscores and apostrophes as spaces: `beta-blocker` is `Beta blocker`."""
+    return text_form(_LOOSE.sub(" ", text_form(name)))
 
 
 _FORMS: Mapping[str, Callable[[str], str]] = {"text": text_form, "pep503": pep503_form}

@@ -1,0 +1,1 @@
+"""How well dictionaries find chemicals and diseases, and how fast."""
