@@ -1,5 +1,6 @@
 """What the sweep writes of itself: `docs/reliability.md`."""
 
+import json
 import os
 import platform
 import subprocess
@@ -16,6 +17,8 @@ from tests.faults.processes import PROJECT
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.seam import MODES
 from tests.faults.source import effects_in_the_source
+
+_CASES = "cases.json"
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -81,9 +84,31 @@ def unreached(effects: Iterable[str]) -> list[str]:
     ]
 
 
-def write(target: Path, rows: Rows, wanted: int) -> None:
-    """Write the page from the results of the cases."""
-    parts = [_INTRO, _summary(rows, wanted), _table(rows), _effects(rows), _REPLAY]
+def note_cases(results: Path, cases: Mapping[str, Sequence[str]]) -> None:
+    """Keep which cases there are, by `ledger/scenario`, beside their results."""
+    (results.parent / _CASES).write_text(json.dumps(known_cases(results) | dict(cases)))
+
+
+def known_cases(results: Path) -> dict[str, list[str]]:
+    """The cases that sweeps have found so far, by `ledger/scenario`."""
+    path = results.parent / _CASES
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def results_of(path: Path) -> dict[str, dict[str, Any]]:
+    """The last result of each case, by its name."""
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return {row["name"]: row for row in rows}
+
+
+def write(target: Path, results: Path) -> None:
+    """Write the page from the results of all cases that are known, whichever sweep has played them."""
+    cases = known_cases(results)
+    names = {name for each in cases.values() for name in each}
+    rows = [row for name, row in results_of(results).items() if name in names]
+    parts = [_INTRO, _summary(rows, len(names)), _played(rows, cases), _table(rows), _effects(rows), _REPLAY]
     target.write_text("\n".join(parts))
 
 
@@ -126,6 +151,26 @@ def _summary(rows: Rows, wanted: int) -> str:
     return "\n".join(lines)
 
 
+def _played(rows: Rows, cases: Mapping[str, Sequence[str]]) -> str:
+    """Scenario and ledger × mode: how many of the cases have been played."""
+    there = Counter((key, name.rpartition("/")[2]) for key, names in cases.items() for name in names)
+    done = Counter((f"{row['ledger']}/{row['scenario']}", row["mode"]) for row in rows)
+    lines = [
+        "## How much of it has been played",
+        "",
+        "A sweep goes on where the last one stopped. What stands here as `0 of` or `–` is not shown by this page.",
+        "",
+        f"| scenario | ledger | {' | '.join(MODES)} |",
+        f"|---|---|{'---|' * len(MODES)}",
+    ]
+    for scenario in SCENARIOS:
+        for ledger in ("sqlite", "postgres"):
+            key = f"{ledger}/{scenario}"
+            cells = [f"{done[key, mode]} of {there[key, mode]}" if key in cases else "–" for mode in MODES]
+            lines.append(f"| {scenario} | {ledger} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
 def _table(rows: Rows) -> str:
     """Kind of effect × ledger × mode: how many cases, and how many of them deviate."""
     cases: Counter[tuple[str, str, str]] = Counter()
@@ -161,3 +206,7 @@ def _effects(rows: Rows) -> str:
     lines += ["", "Effects that no scenario reaches:", ""]
     lines += [f"- `{name}`: {why}" for name, why in UNREACHED.items()]
     return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tests.unit.adapters.pdf.typeset import Sheet, pdf
+
 _ASPIRIN = "\n\n".join(
     ["# Aspirin after a heart attack"]
     + [
@@ -11,6 +13,7 @@ _ASPIRIN = "\n\n".join(
         for number in range(1, 9)
     ]
 )
+_PROSE = "Aspirin lowers the risk of a second heart attack in adults with hypertension, as was seen in two years."
 FIRST = {
     "aspirin.md": _ASPIRIN,
     "metformin.md": "# Metformin and diabetes\n\nMetformin treats type 2 diabetes mellitus in adults.\n",
@@ -26,10 +29,26 @@ CHANGED = {
 }
 """One document shrunk, one edited, one as it was, one new."""
 
+PDFS = {
+    "aspirin.pdf": pdf(
+        Sheet().lines(72, 100, "Aspirin", size=18, bold=True).prose(72, 140, _PROSE, 70),
+        Sheet().prose(72, 100, "In those who also took metformin nothing else was seen.", 70),
+    ),
+    "tea.pdf": pdf(Sheet().prose(72, 100, "Green tea is a drink. It is not known to treat diabetes mellitus.", 70)),
+}
+CHANGED_PDFS = {
+    "aspirin.pdf": pdf(Sheet().prose(72, 100, "Aspirin no longer lowers the risk of anything here.", 70)),
+    "tea.pdf": PDFS["tea.pdf"],
+    "cocoa.pdf": pdf(Sheet().prose(72, 100, "Cocoa may lower blood pressure in adults with hypertension.", 70)),
+}
+
 _RUN = ("run", "auto", "--input", "documents", "--json")
 _SUBMIT = ("submit", *_RUN[1:])
 _DISPATCH = ("worker", "dispatch", "--drain")
 _RELAY = ("worker", "relay", "--drain")
+_PDF_RUN = ("run", "pdf-two-phase", *_RUN[2:])
+_PDF = (_PDF_RUN, ("worker", "pdf", "--drain"), _PDF_RUN)
+"""To the gate, what the gate waits for, and on from there."""
 
 Documents = Mapping[str, str | bytes]
 Commands = tuple[tuple[str, ...], ...]
@@ -64,6 +83,10 @@ SCENARIOS = {
         Scenario("prune", ((*_RUN, "--prune"),), {}, before=(_RUN,)),
         Scenario("again", (_RUN,), FIRST, before=(_RUN,)),
         Scenario("relay", (_RELAY, _RUN), FIRST, before=(_RUN,), broken_at="run:relay.mark#1"),
+        Scenario("pdf", _PDF, PDFS),
+        Scenario("pdf-change", _PDF, CHANGED_PDFS, before=_PDF, begins=PDFS),
+        Scenario("pdf-delete", (("delete", "file:tea.pdf", "--json"),), PDFS, before=_PDF, begins=PDFS),
+        Scenario("pdf-again", _PDF, PDFS, before=_PDF, begins=PDFS),
         Scenario("dispatch", (_SUBMIT, _DISPATCH, _RUN), FIRST),
     )
 }

@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Play what is wanted; returns 1 where a case deviates or a fault did not fire."""
     options = _options(arguments)
     warm()
-    done = {} if options.again else _done(options.results)
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    done = {} if options.again else report.results_of(options.results)
     with (
         tempfile.TemporaryDirectory(prefix="penstock-sweep-", dir=options.folder) as folder,
         _ledgers(options) as kinds,
@@ -57,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 effects, found = stage.reference(SCENARIOS[name])
                 references[ledgers.name, name] = found
                 reached += effects
-                todo += _cases(ledgers.name, name, effects, options)
+                cases = [Case(ledgers.name, name, effect, mode) for effect in _counted(effects) for mode in MODES]
+                report.note_cases(options.results, {f"{ledgers.name}/{name}": [case.name for case in cases]})
+                todo += [case for case in cases if _is_wanted(case, options)]
         todo = chosen(todo, options.choose, options.seed)[: options.most]
         wanted = [case for case in todo if case.name not in done]
         _say(f"{len(todo)} cases, {len(todo) - len(wanted)} of them done before")
@@ -65,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(case.name for case in wanted))
             return 0
         _play(wanted, {each.name: each for each in kinds}, references, Path(folder), options)
-    rows = [row for name, row in _done(options.results).items() if name in {case.name for case in todo}]
+    rows = [row for name, row in report.results_of(options.results).items() if name in {case.name for case in todo}]
     if options.report:
-        report.write(options.report, rows, len(todo))
+        report.write(options.report, options.results)
     return _conclude(rows, len(todo), report.unreached(reached) if options.scenario == "*" else [])
 
 
@@ -93,15 +96,16 @@ def chosen(cases: Sequence[Case], what: str, seed: int) -> list[Case]:
     return found
 
 
-def _cases(ledger: str, scenario: str, effects: Sequence[str], options: argparse.Namespace) -> Iterator[Case]:
-    for effect in effects:
-        name, _, number = effect.partition(":")[2].partition("#")
-        if name in _BY_THE_CLOCK and number != "1":
-            continue
-        for mode in MODES:
-            case = Case(ledger, scenario, effect, mode)
-            if fnmatch.fnmatch(case.name, options.case) and mode in options.mode.split(","):
-                yield case
+def _counted(effects: Sequence[str]) -> list[str]:
+    return [each for each in effects if _name(each) not in _BY_THE_CLOCK or each.endswith("#1")]
+
+
+def _name(effect: str) -> str:
+    return effect.partition(":")[2].partition("#")[0]
+
+
+def _is_wanted(case: Case, options: argparse.Namespace) -> bool:
+    return fnmatch.fnmatch(case.name, options.case) and case.mode in options.mode.split(",")
 
 
 def _play(
@@ -187,14 +191,6 @@ def _append(path: Path, result: Result) -> None:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(json.dumps(row) + "\n")
-
-
-def _done(path: Path) -> dict[str, dict[str, Any]]:
-    """The last result of each case."""
-    if not path.exists():
-        return {}
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return {row["name"]: row for row in rows}
 
 
 def _conclude(rows: report.Rows, wanted: int, unreached: Sequence[str]) -> int:
