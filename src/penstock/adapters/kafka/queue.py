@@ -139,7 +139,7 @@ class KafkaRequestQueue:
         where = f"{self._settings.topic}[{message.partition()}]@{message.offset()}"
         _log.warning("message %s is set aside: %s", where, reason)
         headers = [*(message.headers() or ()), ("penstock_reason", reason.encode()), ("penstock_from", where.encode())]
-        with effect("queue.set-aside"):
+        with effect("queue.set_aside"):
             self._dead.publish([KafkaMessage(message.key(), message.value(), headers)])
 
     def _commit(self, *, wait: bool = False) -> None:
