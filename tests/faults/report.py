@@ -24,7 +24,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 UNREACHED = {
     "*.set_aside": "only `penstock repair` does it; tests of damage do",
-    "download.*": "no scenario fetches from an address; `tests/unit/adapters/fetch` breaks downloads off",
+    "download.*": "no scenario fetches from an address; `tests/unit/adapters/test_fetched.py` breaks downloads off",
     "events.publish": "the profile of the sweep has no Kafka; `tests/services` stops and kills a real broker",
     "events.rename": "only `penstock repair` does it; tests of damage do",
     "events.write": "only `penstock repair` does it; tests of damage do",
