@@ -31,10 +31,11 @@ class Poison(NamedTuple):
     error: str
     reason: str
     attempts: int = 1
+    state: str = ""
 
     @property
     def status(self) -> str:
-        return f"{self.stage}_failed"
+        return self.state or f"{self.stage}_failed"
 
 
 def deed(name: str, stage: str, error: str, reason: str, attempts: int = 1) -> Poison:
@@ -49,7 +50,9 @@ POISONS = {
     "binary": Poison(".txt", bytes(range(256)) * 9, "ingest", "RejectedError", "not text in UTF-8"),
     "nul": Poison(".md", b"# Title\n\nwords \0 with \0 NUL\n", "ingest", "RejectedError", "binary data"),
     "image": Poison(".md", b"\x89PNG\r\n\x1a\n" + bytes(64), "ingest", "RejectedError", "a PNG image"),
-    "pdf": Poison(".md", b"%PDF-1.7\n1 0 obj\n<< /Ty", "parse", "RejectedError", "PDF: broken beyond mending"),
+    "pdf": Poison(
+        ".md", b"%PDF-1.7\n1 0 obj\n<< /Ty", "parse", "RejectedError", "PDF: broken beyond mending", state="pdf_broken"
+    ),
     "half": Poison(".json", b'{"protocolSection": {"identif', "parse", "RejectedError", "JSON ends too early"),
     "nested": Poison(".json", b"[" * 50_000 + b"]" * 50_000, "parse", "RejectedError", "64 levels deep"),
     "laughs": Poison(".xml", LAUGHS.encode(), "parse", "RejectedError", "declares entities"),
