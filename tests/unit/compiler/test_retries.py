@@ -40,7 +40,7 @@ LIBRARIES = {
         ],
         SILENT,
     ),
-    "confluent-kafka": "librdkafka sends a batch again within one delivery's bounded time, without doubling (idempotence)",
+    "confluent-kafka": "sends again within the bounded time of one delivery, and doubles nothing (idempotence)",
     "dagster": "`run_retries` is off, and no op and no job has a retry policy",
     "dagster-webserver": "serves, and asks nobody",
     "haystack-ai": "`max_retries=0` for its openai client, `raise_on_failure=True` for its embedder",
