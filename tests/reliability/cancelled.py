@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.oracle import compare, write_manifest
-from tests.faults.processes import Process, command, fork, warm
+from tests.faults.processes import Process, fork, penstock, warm
 
 from penstock import effects
 
@@ -41,16 +41,16 @@ class SignalAt:
 def start(place: Path, name: str, hook: SignalAt | None = None) -> Process:
     def work() -> None:
         effects.install(hook)
-        command(RUN)()
+        penstock(RUN)()
 
     places = {"PENSTOCK_HOME": str(place / "home"), "PENSTOCK_CONFIG": str(place / "config")}
-    return fork(place, name, work, places | {"PENSTOCK_PROFILE": "tiny"})
+    return fork(place, name, work, places | {"PENSTOCK_PROFILE": "tiny"}, "run")
 
 
 def look(place: Path, name: str, work: Any) -> Any:
     """What is found in a child, which opens the home and closes it."""
     target = place / name
-    child = fork(place, "look", lambda: work(target), {})
+    child = fork(place, "look", lambda: work(target), {}, "run")
     assert child.end() == 0, child.err
     return json.loads(target.read_text())
 
@@ -67,23 +67,22 @@ def states(place: Path, target: Path) -> None:
     target.write_text(json.dumps(found))
 
 
-def is_alone(process: Process) -> bool:
-    """Whether nothing of it is left soon after, its stage host included."""
+def is_alone(place: Path) -> bool:
+    """Whether nothing of a run that has ended is left soon after, its stage host included: all of it works in `place`."""
     deadline = time.monotonic() + 10
-    while group := _living(process.pid):
+    while left := _living(place):
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01 * len(group))
+        time.sleep(0.01 * len(left))
     return True
 
 
-def _living(group: int) -> list[int]:
+def _living(place: Path) -> list[int]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            state, _, its_group, *_ = path.read_text().rpartition(")")[2].split()
-            if int(its_group) == group and state not in "ZX":
-                found.append(int(path.parent.name))
+            if (folder / "cwd").resolve() == place.resolve():
+                found.append(int(folder.name))
     return found
 
 
@@ -102,7 +101,7 @@ def main() -> None:
         shutil.rmtree(place / "home")
         run = start(place, "run", SignalAt(number, what, counted))
         code = run.end()
-        alone = is_alone(run)
+        alone = is_alone(place)
         left = look(place, "states", lambda target: states(place, target))
         again = start(place, "again").end()
         deviations = compare(reference, look(place, "manifest", lambda target: write_manifest(place, "tiny", target)))
