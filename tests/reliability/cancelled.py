@@ -68,7 +68,7 @@ def states(place: Path, target: Path) -> None:
 
 
 def is_alone(place: Path) -> bool:
-    """Whether nothing of a run that has ended is left soon after, its stage host included: all of it works in `place`."""
+    """Whether nothing of a run that has ended is left soon after: all of it works in `place`, its stage host too."""
     deadline = time.monotonic() + 10
     while left := _living(place):
         if time.monotonic() > deadline:
