@@ -10,7 +10,7 @@ and everything else are Dagster's. What is kept here is history for the UI; what
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +47,8 @@ class EventHistory(SqliteEventLogStorage):
             return
         index = Path(self.path_for_shard(INDEX_SHARD_NAME))
         if not for_index_shard and engine.url.database != str(index) and index.exists():
-            _make_alike(engine, index)
+            with suppress(db.exc.OperationalError):  # another process makes it: Dagster waits for that one
+                _make_alike(engine, index)
         if not _is_made(engine):
             super()._initdb(engine, for_index_shard)
 
