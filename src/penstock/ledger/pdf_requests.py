@@ -180,7 +180,7 @@ class PDFRequests:
     def counts(self, cx: Connection) -> dict[str, int]:
         """How many requests are in each state."""
         query = select(pdf_requests.c.state, func.count()).group_by(pdf_requests.c.state)
-        return dict(sorted(cx.execute(query).tuples()))
+        return {row[0]: row[1] for row in sorted(cx.execute(query))}
 
     def left(self, cx: Connection) -> tuple[int, float | None]:
         """How many requests are queued whose job waits, and after how many seconds the next may be claimed."""

@@ -111,7 +111,9 @@ def test_rows_on_either_side_of_a_broken_page_are_salvaged(path: Path) -> None:
 def test_a_broken_index_costs_no_row(path: Path) -> None:
     before = counts(path)
     with closing(sqlite3.connect(path)) as connection:
-        root = connection.execute("select rootpage from sqlite_schema where name = 'ix_jobs_batch'").fetchone()[0]
+        root = connection.execute(
+            "select rootpage from sqlite_schema where name = 'ix_jobs_pipeline_status'"
+        ).fetchone()[0]
     overwrite(path, root - 1)
     assert ledger_faults(path.parent) != []
     found = salvage(path.parent)
