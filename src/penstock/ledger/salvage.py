@@ -168,7 +168,7 @@ class _Reader:
 
     def last(self, table: str) -> int:
         try:
-            found = self._connection.execute(f'select max(rowid) from "{table}"').fetchone()[0]  # noqa: S608
+            found = self._connection.execute(f'select max(rowid) from "{table}"').fetchone()[0]  # noqa: S608 - names of the schema, no values
         except sqlite3.DatabaseError:
             return _LAST_ROW
         return found or 0
@@ -222,7 +222,7 @@ _WHOLE = (
     *(
         f"""insert or ignore into builds (build, tenant, document, store, job, work_key, doomed, created_at)
             select a.build, d.tenant, d.document, '{store}', d.active_job, a.work_key, 0, a.created_at
-            from documents d join artifacts a on a.build = d.{store}_build where d.active_job is not null"""  # noqa: S608
+            from documents d join artifacts a on a.build = d.{store}_build where d.active_job is not null"""  # noqa: S608 - names of the schema, no values
         for store in ("index", "graph")
     ),
     """insert or ignore into sweeps (tenant, document, created_at)

@@ -99,7 +99,7 @@ class SQLiteGraph:
     def relations(self, tenant: str, entity_id: str) -> list[tuple[str, str, Claim]]:
         """(build, document id, claim) of every relation that the entity takes part in, by build."""
         rows = self._select(
-            f"SELECT builds.build, document, {graph_rows.CLAIM} FROM relations"  # noqa: S608
+            f"SELECT builds.build, document, {graph_rows.CLAIM} FROM relations"  # noqa: S608 - constants
             " JOIN builds ON builds.number = relations.build"
             " WHERE tenant = ? AND (subject = ? OR object = ?) ORDER BY 1, position",
             (check_tenant(tenant), entity_id, entity_id),

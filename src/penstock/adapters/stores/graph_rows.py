@@ -61,7 +61,7 @@ def facts(connection: sqlite3.Connection, number: int) -> Facts:
         )
         for position, entity_id, name, type_, identifiers in connection.execute(statement, (number,))
     )
-    statement = f"SELECT {CLAIM} FROM relations WHERE build = ? ORDER BY position"  # noqa: S608
+    statement = f"SELECT {CLAIM} FROM relations WHERE build = ? ORDER BY position"  # noqa: S608 - constants
     return Facts(entities=entities, claims=tuple(map(claim_of, connection.execute(statement, (number,)))))
 
 

@@ -78,7 +78,7 @@ def select(connection: sqlite3.Connection, tenant: str, column: str, values: Ite
         part = wanted[start : start + _AT_ONCE]
         marks = ", ".join("?" * len(part))
         query = (
-            "SELECT builds.build, entity_id, kind, key FROM likenesses JOIN builds ON builds.number = likenesses.build"  # noqa: S608
+            "SELECT builds.build, entity_id, kind, key FROM likenesses JOIN builds ON builds.number = likenesses.build"  # noqa: S608 - constants
             f" WHERE {column} IN ({marks}) AND tenant = ?"
         )
         for row in connection.execute(query, (*part, tenant)):
