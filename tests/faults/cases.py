@@ -20,13 +20,22 @@ HEALS = 5
 """So many runs at most until nothing is left to do."""
 
 _TIMEOUT_SECONDS = {"hang": 1.0, "stop": 1.0}
+_READER_SECONDS = 4.0
+"""What a reader of PDFs has where it may hang: more than a call of a stage, since it also starts in that time."""
+
 _OPERATOR_SECONDS = 1.5
 """How long an operator looks at a run that hangs before he kills it."""
 
 _TAKE_OVER_SECONDS = LEASE_SECONDS + 20.0
 """How long another run may take while one is stopped. It cannot end where that one holds a lock, as of a commit."""
 
-_PROFILE = "name: sweep\nextends: tiny\nlease_seconds: {lease}\nisolation: {isolation}\n{ledger}"
+_PROFILE = """\
+name: sweep
+extends: tiny
+lease_seconds: {lease}
+isolation: {isolation}
+workers: {{pdf: {{uses: embedded, with: {{device: cpu}}, base_seconds: {reader}, page_seconds: 1}}}}
+{ledger}"""
 
 
 class Ledgers(Protocol):
@@ -214,6 +223,7 @@ class Stage:
         config = self.place / "config"
         shutil.copytree(PROJECT / "config", config)
         values = {"lease": LEASE_SECONDS, "isolation": self._isolation, "ledger": self.ledgers.profile}
+        values["reader"] = max(_READER_SECONDS, timeout_seconds)
         (config / "profiles" / "sweep.yaml").write_text(_PROFILE.format(**values))
         policies = config / "resilience.yaml"
         text = re.sub(r"(?<!reset_)timeout_seconds: \d+", f"timeout_seconds: {timeout_seconds:g}", policies.read_text())

@@ -73,10 +73,11 @@ class ThreadLine:
 
     def kill(self) -> None:
         if self._thread is not None and self._thread.ident is not None:
-            # ends it as soon as it runs Python code again (https://docs.python.org/3/c-api/init.html)
             self._over.set()
-            identity = ctypes.c_ulong(self._thread.ident)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(SystemExit))
+            if sys.gettrace() is None:  # where a debugger traces, Python 3.11 spins until the thread has taken it
+                # ends it as soon as it runs Python code again (https://docs.python.org/3/c-api/init.html)
+                identity = ctypes.c_ulong(self._thread.ident)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(SystemExit))
             self._inbox.put(None)
             self._thread = None
 
