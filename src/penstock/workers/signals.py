@@ -1,5 +1,6 @@
 """Ending when asked to: the signals that a terminal, a supervisor or an operator sends."""
 
+import _thread
 import os
 import signal
 import threading
@@ -12,8 +13,8 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def stop_signal() -> threading.Event:
     """An event that is set when this process is asked to end: SIGTERM, SIGINT, or SIGHUP when its terminal closes."""
     stop = threading.Event()
-    for each in _ENDING:
-        signal.signal(each, lambda *_: stop.set())
+    for each in _ENDING:  # set by another thread: this one may hold the event's lock when the signal comes
+        signal.signal(each, lambda *_: _thread.start_new_thread(stop.set, ()))
     return stop
 
 
