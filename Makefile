@@ -19,7 +19,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-gate benchmark-pdf benchmark-extraction benchmark-pdf-gate timelines constraints clean
+.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-gate benchmark-pdf benchmark-extraction benchmark-retrieval benchmark-pdf-gate timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -115,6 +115,10 @@ benchmark-pdf-gate: setup ## See what becomes of every PDF of ../shared/data beh
 
 benchmark-extraction: setup ## Measure dictionaries on BC5CDR (docs/extraction.md), where ../shared/data is
 	@if [ -d $(DATA) ]; then $(bin)/python -m benchmarks.extraction $(DATA)/ner-bc5cdr --write docs/extraction.md; \
+	else echo "skipped: $(DATA) is not here"; fi
+
+benchmark-retrieval: setup ## Measure the answers beside plain and stemmed BM25 (docs/relevance.md), where ../shared/data is
+	@if [ -d $(DATA) ]; then $(bin)/python -m benchmarks.retrieval $(DATA) --write docs/relevance.md; \
 	else echo "skipped: $(DATA) is not here"; fi
 
 constraints: setup ## Pin every dependency anew, for all supported Pythons

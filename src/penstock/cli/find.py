@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def search(
     query: Annotated[str, typer.Argument(help="A question, or some words.", show_default=False)] = "",
     top_k: Annotated[int, typer.Option(min=1, max=10_000, help="How many hits; with --trec, documents.")] = 10,
-    mode: Annotated[str, typer.Option(help="`fused`, `bm25` (words) or `dense` (meaning).")] = "fused",
+    mode: Annotated[str, typer.Option(help="`fused`, `bm25` (words), `dense` (meaning) or `rrf`.")] = "fused",
     tenant: Tenant = "default",
     filters: Annotated[
         list[str] | None,

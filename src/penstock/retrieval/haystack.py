@@ -27,7 +27,7 @@ class PenstockRetriever:
         config: the config folder.
         profile: the name of a profile in it.
         tenant: whose documents are searched; a query cannot change it.
-        mode: `fused`, `bm25` or `dense`.
+        mode: `fused`, `bm25`, `dense` or `rrf`.
         top_k: how many chunks are given, unless a run asks for another number.
     """
 

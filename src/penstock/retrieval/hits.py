@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from penstock.records import Chunk, Record
 
-Mode = Literal["fused", "bm25", "dense"]
-MODES: tuple[Mode, ...] = ("fused", "bm25", "dense")
+Mode = Literal["fused", "bm25", "dense", "rrf"]
+MODES: tuple[Mode, ...] = ("fused", "bm25", "dense", "rrf")
 
 
 class Place(Record, frozen=True, kw_only=True):
@@ -23,7 +23,8 @@ class Place(Record, frozen=True, kw_only=True):
 class Hit(Record, frozen=True, kw_only=True):
     """A chunk of a document's active version. `version` is the hash of the content that the document has now.
 
-    `score` is the retriever's own, or where lists were fused the sum of 1 / (60 + rank) over them.
+    `score` is the retriever's own, or where lists were fused the mean share of their best scores (`fused`), or the sum
+    of 1 / (60 + rank) over them (`rrf`).
     """
 
     rank: int

@@ -1,4 +1,4 @@
-"""Hybrid search: BM25 and dense vectors side by side, fused by rank, over what is active and nothing else."""
+"""Hybrid search: BM25 and dense vectors side by side, fused, over what is active and nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from penstock.ledger.ledger import Ledger
 from penstock.ports import LexicalIndex, VectorIndex
 from penstock.records import Chunk
 from penstock.retrieval.filters import passes
-from penstock.retrieval.fusion import fuse
+from penstock.retrieval.fusion import fuse_ranks, fuse_shares
 from penstock.retrieval.hits import MODES, DocumentHit, Hit, Mode, Place
 from penstock.retrieval.models import QueryModel, QueryModels
 from penstock.retrieval.visibility import Visible
@@ -242,7 +242,9 @@ def _best_by_document(candidates: Sequence[Candidate]) -> dict[str, float]:
 
 def _scores(lists: Sequence[Mapping[str, float]], mode: Mode) -> Mapping[str, float]:
     """The retriever's own scores, or where there are several lists (or could be), those of the fusion."""
-    return lists[0] if mode != "fused" and len(lists) == 1 else fuse([list(each) for each in lists])
+    if mode == "rrf":
+        return fuse_ranks([list(each) for each in lists])
+    return lists[0] if mode != "fused" and len(lists) == 1 else fuse_shares(lists)
 
 
 def _places(rankings: Sequence[Ranking]) -> dict[str, dict[str, Place]]:

@@ -33,7 +33,7 @@ def test_a_hit_explains_itself(papers: Any) -> None:
         "     file:aspirin.md · Background",
         "     Aspirin lowers the risk of a second heart attack in adults with hypertension.",
     ]
-    assert lines[3].startswith("     score 0.0328 = bm25 rank 1, ")
+    assert lines[3].startswith("     score 1.0000 = bm25 rank 1, ")
     assert lines[3].endswith(" (hashing-1024-v1)")
     assert lines[4].startswith("     chunk file:aspirin.md#0-")
 

@@ -11,7 +11,7 @@ from penstock.retrieval import retriever as retriever_module
 from penstock.retrieval.hits import DocumentHit
 from penstock.retrieval.retriever import Retriever
 
-MODES = ("fused", "bm25", "dense")
+MODES = ("fused", "bm25", "dense", "rrf")
 
 
 def documents(home: Any, query: str, **options: Any) -> list[str]:
@@ -30,7 +30,7 @@ def test_a_hit_says_all_of_where_it_came_from(papers: Any) -> None:
     places = found.pop("retrievers")
     assert found == {
         "rank": 1,
-        "score": pytest.approx(2 / 61),
+        "score": pytest.approx(1.0),
         "document": "file:aspirin.md",
         "text": "Aspirin lowers the risk of a second heart attack in adults with hypertension.",
         "title": "Aspirin after a heart attack",
@@ -53,7 +53,7 @@ def test_ranks_count_from_one_and_scores_fall(papers: Any, mode: Any) -> None:
     assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert {hit.chunk.document_id for hit in hits[:2]} == {"file:metformin.md", "file:tea.md"}
-    wanted = {"fused": {"bm25", "dense"}, "bm25": {"bm25"}, "dense": {"dense"}}[mode]
+    wanted = {"fused": {"bm25", "dense"}, "rrf": {"bm25", "dense"}, "bm25": {"bm25"}, "dense": {"dense"}}[mode]
     assert set(hits[0].places) == wanted
 
 
@@ -218,7 +218,7 @@ def test_an_empty_home_has_no_hits_and_is_left_empty(new_home: Callable[..., Any
     ("options", "message"),
     [
         ({"query": " "}, "the query is blank; write a question or some words"),
-        ({"mode": "fuse"}, "no mode is named `fuse`; did you mean `fused`? There are: `fused`, `bm25`, `dense`"),
+        ({"mode": "fuse"}, "no mode is named `fuse`; did you mean `fused`? There are: `fused`, `bm25`, `dense`, `rrf`"),
         ({"top_k": 0}, "`top_k` is 0; at least 1 would be right"),
     ],
 )

@@ -34,22 +34,21 @@ class TantivySettings(BaseModel):
 
     stemming: Literal["english", "german", "french", "spanish", "italian", "portuguese", "dutch", "none"] = "english"
     """The language whose stop words are left out and whose words are cut to their stems."""
-    title_boost: float = Field(default=0.5, ge=0)
-    """What a match in the title counts, where one in the text counts 1."""
-    headings_boost: float = Field(default=1.0, ge=0)
-    """What a match in the headings above the chunk counts."""
+    title_boost: float = Field(default=0.2, ge=0)
+    """What a word of the query in the title adds, where one anywhere in the chunk, title or headings counts 1."""
 
 
 class TantivyIndex:
     """A lexical index in the state folder. Writers take turns by a lock file; readers never wait.
 
-    BM25 with Tantivy's constants (k1 = 1.2, b = 0.75). Words are split at what is no letter or digit, lower-cased,
-    folded to ASCII and stemmed. A filter compares a simple metadata value of up to 256 characters, `source` or
-    `document` as a whole.
+    BM25 with Tantivy's constants (k1 = 1.2, b = 0.75) over one field that holds title, headings and text, so that a
+    word is as rare, and a chunk as long, as it is to its reader; and a little for the title alone. Words are split at
+    what is no letter or digit, lower-cased, folded to ASCII and stemmed. A filter compares a simple metadata value of
+    up to 256 characters, `source` or `document` as a whole.
     """
 
     settings_type: ClassVar[type[BaseModel]] = TantivySettings
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, settings: TantivySettings, resources: Resources) -> None:
         import tantivy
@@ -57,7 +56,7 @@ class TantivyIndex:
         self._tantivy = tantivy
         self._home = resources.home
         self._root = resources.home / "lexical"
-        self._fields = {"text": 1.0, "title": settings.title_boost, "headings": settings.headings_boost}
+        self._fields = {"words": 1.0, "title": settings.title_boost}
         self._analyzer_name = f"words_{settings.stemming}"
         self._analyzer = self._make_analyzer(settings.stemming)
         self._schema = self._make_schema()
@@ -174,10 +173,9 @@ class TantivyIndex:
         row.add_text("key", _key(build, chunk.chunk_id))
         row.add_text("build", build)
         row.add_text("chunk_id", chunk.chunk_id)
-        row.add_text("text", chunk.text)
         row.add_text("title", chunk.title)
-        for heading in chunk.headings:
-            row.add_text("headings", heading)
+        for part in dict.fromkeys((chunk.title, *chunk.headings, chunk.text)):
+            row.add_text("words", part)
         for term in _filter_terms(chunk):
             row.add_text("filters", term)
         row.add_bytes("body", _ENCODER.encode(chunk))
@@ -217,9 +215,7 @@ class TantivyIndex:
         try:
             index = self._tantivy.Index(self._schema, path=str(readable(folder)))
         except ValueError as exc:
-            raise UnavailableError(
-                f"{folder}: the index is broken or was built with another `stemming`; {_MENDED}"
-            ) from exc
+            raise UnavailableError(f"{folder}: the index is broken or was built in another way; {_MENDED}") from exc
         index.register_tokenizer(self._analyzer_name, self._analyzer)
         return index
 

@@ -75,7 +75,7 @@ def test_an_index_of_another_stemming_is_refused_with_what_to_do(tmp_path: Path)
         other.search("acme", "aspirin", 10, {})
     folder = tmp_path / "lexical" / "acme"
     assert str(caught.value) == (
-        f"{folder}: the index is broken or was built with another `stemming`; `penstock repair` builds it anew"
+        f"{folder}: the index is broken or was built in another way; `penstock repair` builds it anew"
     )
 
 
