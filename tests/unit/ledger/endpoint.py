@@ -10,19 +10,21 @@ Call = tuple[float, str]
 
 
 class Endpoint:
-    """A running server. `status` is what it answers with from now on."""
+    """A running server. `status` is what it answers from now on; `meanwhile` is done once, in a call by its name."""
 
     def __init__(self) -> None:
         self.status = 200
         self.calls: list[Call] = []
+        self.meanwhile: dict[str, Callable[[], None]] = {}
         self._called = threading.Condition()
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                at = time.monotonic()
+                at, name = time.monotonic(), self.path.removeprefix("/")
                 with endpoint._called:
-                    endpoint.calls.append((at, self.path.removeprefix("/")))
+                    endpoint.calls.append((at, name))
+                    endpoint.meanwhile.pop(name, bool)()
                     endpoint._called.notify_all()
                     self.send_response(endpoint.status)
                 self.send_header("Content-Length", "0")
