@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,11 +144,17 @@ def report(data: Path) -> str:
         [
             "## Pages a second of one core",
             "",
-            "Papers and reports whose pages are text.",
+            SPEED,
             "",
             *speed_table(data / "pdf-science"),
         ],
-        ["## What becomes of every file", "", "Without tesseract on the machine.", "", *states(data)],
+        [
+            "## What becomes of every file",
+            "",
+            f"{'With' if shutil.which('tesseract') else 'Without'} tesseract on the machine.",
+            "",
+            *states(data),
+        ],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 

@@ -24,6 +24,10 @@ _LEAST_CONFIDENCE, _GUESSED = 30.0, 60.0
 """Of 100: a word below the first is left out, a page whose middle word is below the second has none."""
 _ROTATE = re.compile(rb"^Rotate: (90|180|270)$", re.MULTILINE)
 _SURE = re.compile(rb"^Orientation confidence: ([\d.]+)$", re.MULTILINE)
+_NO_TIME = (
+    "tesseract: the document's time is over, with pages left to read; a policy with a longer `timeout_seconds`, "
+    "or the gate of `pdf-two-phase`, would be right"
+)
 _LEAST_SURE = 1.5
 _X_HEIGHT = 0.9
 """Of a word's box: how much the size of its type measures, roughly."""
@@ -84,7 +88,7 @@ class Tesseract:
         image.save(data, "PPM")
         seconds = self._seconds if deadline is None else min(self._seconds, deadline - time.monotonic())
         if seconds <= 0:
-            raise StageTimeoutError("tesseract: no time left for a page")
+            raise StageTimeoutError(_NO_TIME)
         try:
             done = subprocess.run(  # noqa: S603 - options of our own
                 [self._program, "stdin", "stdout", "--dpi", str(_DPI), *options],
@@ -95,7 +99,9 @@ class Tesseract:
                 env={**os.environ, "OMP_THREAD_LIMIT": "1"},
             )
         except subprocess.TimeoutExpired as exc:
-            raise StageTimeoutError(f"tesseract: no answer within {seconds:.0f} s for a page") from exc
+            is_slow = seconds == self._seconds
+            told = f"tesseract: no answer within {seconds:.0f} s for a page" if is_slow else _NO_TIME
+            raise StageTimeoutError(told) from exc
         except OSError as exc:
             raise UnavailableError(f"tesseract: `{self._program}` cannot be started") from exc
         if done.returncode:
