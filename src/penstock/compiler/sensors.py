@@ -22,7 +22,8 @@ from penstock.execution.workspace import Workspace
 from penstock.ledger.status import JobStatus
 
 RUN_KEY_TAG = "dagster/run_key"
-_SECONDS = 5
+_SECONDS = 3
+"""Dagster's daemon looks every five: a sensor that asked for five would be passed over for some milliseconds."""
 
 JobNames = Mapping[tuple[str, int], str]
 """(topology digest, segment) → the name of its job in this code location."""
