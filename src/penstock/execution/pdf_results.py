@@ -66,6 +66,7 @@ def accept(workspace: Workspace, worker: Worker, claim: Claim, reading: Reading,
         rows = write_pack(workspace.resources.packs, worker.id, {request.work_key: data}, {})
         with ledger.begin() as cx:
             if not ledger.pdf_requests.is_held(cx, request):
+                workspace.resources.packs.remove(sorted({row.pack for row in rows}))
                 return False
             ledger.artifacts.add(cx, rows)
             run = gate_run(

@@ -50,6 +50,8 @@ class Stages:
         self._subjects: set[str] = set()
         self._values: set[str] = set()
         self._tickets = 0
+        self.died = False
+        """Whether a process of adapters has come to a bad end: it may have left files that it never finished."""
 
     def prepare(self, stages: Iterable[PlannedStage]) -> None:
         """Have adapters made that were not, without waiting for them."""
@@ -87,7 +89,7 @@ class Stages:
 
     def close(self) -> None:
         self._line.close()
-        self._reset()
+        self._forget_all()
 
     def call(self, stage: PlannedStage, members: Sequence[Member], attempt: int, seconds: float) -> int:
         """Have a stage called for some documents; returns the ticket of the reply. Raises as `form` does."""
@@ -116,7 +118,7 @@ class Stages:
             try:
                 response = self._line.receive(max(0.0, until - time.monotonic()))
             except CallerDiedError:
-                self._reset()
+                self._mourn()
                 raise
             if isinstance(response, Form):
                 self._forms[response.number] = response
@@ -130,7 +132,7 @@ class Stages:
     def kill(self) -> None:
         """End what is under way, for sure."""
         self._line.kill()
-        self._reset()
+        self._mourn()
 
     def _await_form(self, number: int, stage: PlannedStage) -> None:
         """Wait until the stage's form is there. A host that died before is forgiven once: it may have been idle."""
@@ -147,13 +149,17 @@ class Stages:
                 return
             except CallerDiedError as exc:
                 problem = str(exc)
-                self._reset()
+                self._mourn()
         raise UnavailableError(f"{_shown(stage)} could not be made: {problem}")
 
     def _number(self, stage: PlannedStage) -> int:
         return self._numbers.setdefault((stage.name, stage.signature), len(self._numbers))
 
-    def _reset(self) -> None:
+    def _mourn(self) -> None:
+        self.died = True
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self._prepared.clear()
         self._subjects.clear()
         self._values.clear()

@@ -37,7 +37,7 @@ def sweep(workspace: Workspace) -> int:
                 _remove_raw(workspace, cx, tenant, sorted(names))
         swept += len(due)
     _remove_doomed(workspace)
-    collect(workspace)
+    collect(workspace, always=workspace.hosts_died())
     return swept
 
 

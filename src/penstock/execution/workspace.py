@@ -63,6 +63,13 @@ class Workspace:
             return Stages(ThreadLine(self.resources))
         return Stages(ProcessLine(self.opening()))
 
+    def hosts_died(self) -> bool:
+        """Whether a stage host has come to a bad end since this was last asked."""
+        died = "stages" in self.__dict__ and self.stages.died
+        if died:
+            self.stages.died = False
+        return died
+
     def opening(self) -> Open:
         """What a process that works adapters is told first."""
         profile = self.profile.model_dump_json(by_alias=True, exclude_unset=True).encode()
