@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from tests.unit.execution.scene import INGEST, PLUGIN, Scene, counts, pipeline, stage
 
+from penstock.adapters.stores.durable import PARTIAL
+from penstock.execution.sweep import sweep
 from penstock.plan.topology import Policy, Topology
 
 BRISK = Policy(name="brisk", max_attempts=2, backoff_strategy="none", timeout_seconds=2.0)
@@ -28,6 +30,14 @@ def home(tmp_path: Path, toys: Any) -> Iterator[Scene]:
     made = Scene(tmp_path, "process")
     yield made
     made.workspace.close()
+
+
+def unfinished(scene: Scene) -> Path:
+    """A file of the object store that its writer has not finished, and does not write on."""
+    path = scene.home / "objects" / "tenants" / "default" / "pdfs" / f".paper.pdf.1{PARTIAL}"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"%PDF-1.7")
+    return path
 
 
 def failed(scene: Scene, name: str) -> tuple[str, str | None, str | None]:
@@ -55,6 +65,15 @@ def test_an_attempt_that_was_ended_leaves_nothing_behind(home: Scene) -> None:
     time.sleep(2)  # longer than what was left of the last attempt
     assert failed(home, "a")[1] == "StageTimeoutError"
     assert (attempts(home), (home.home / "late").exists()) == (["sleep", "sleep"], False)
+
+
+@pytest.mark.parametrize(("deed", "is_left"), [("killed", False), ("two", True)])
+def test_what_a_host_that_died_has_not_finished_is_looked_for(home: Scene, deed: str, is_left: bool) -> None:
+    home.write(a="one", b=deed)
+    path = unfinished(home)
+    home.run(rough())
+    sweep(home.workspace)
+    assert path.exists() == is_left, "who dies is looked after; where all ends well, nothing is looked for"
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,9 @@ def test_a_result_that_nobody_waits_for_changes_nothing(
 ) -> None:
     happening(scene, claim)
     before = (scene.job("a").status, len(scene.events()))
+    packs = set(scene.workspace.resources.packs.names())
     assert not pdf_results.accept(scene.workspace, worker, claim, reading(claim))
+    assert set(scene.workspace.resources.packs.names()) == packs
     assert not pdf_results.fail(scene.workspace, claim, RejectedError("broken"))
     assert not pdf_results.put_off(scene.workspace, claim, StageCrashError("died"), 1.0)
     pdf_results.give_back(scene.workspace, claim)
