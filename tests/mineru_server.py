@@ -30,7 +30,7 @@ FORM = frozenset({
     "files", "lang_list", "backend", "effort", "parse_method", "formula_enable", "table_enable", "image_analysis",
     "server_url", "return_md", "return_middle_json", "return_model_output", "return_content_list", "return_images",
     "response_format_zip", "return_original_file", "client_side_output_generation", "start_page_id", "end_page_id",
-})  # fmt: skip
+})  # fmt: skip # a table: one entry a line would hide its shape
 """Fields of release 3's form (`mineru/cli/api_request.py`)."""
 BACKENDS = frozenset({"pipeline", "vlm-engine", "hybrid-engine", "vlm-http-client", "hybrid-http-client"})
 OPTIONS: dict[str, frozenset[str]] = {

@@ -88,7 +88,7 @@ def test_a_secret_from_the_environment_is_kept_nowhere(tmp_path: Path, endpoint:
     assert [answer.code for answer in said] == [0, 0, 1, 1, 0, 0, 0, 0]
     assert said[3].json["documents"] == {
         "total": 2, "done": 0, "unchanged": 1, "failed": 1, "waiting": 0, "deleted": 0
-    }  # fmt: skip
+    }  # fmt: skip # a table: one entry a line would hide its shape
     assert [answer.out + answer.err for answer in said if SECRET in answer.out + answer.err] == []
     assert files_with(SECRET, tmp_path) == []
 

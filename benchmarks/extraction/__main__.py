@@ -14,6 +14,7 @@ from typing import NamedTuple
 from benchmarks.extraction.corpus import TYPES, Abstract, read
 from benchmarks.extraction.dictionary import Recipe, build, folds, found
 from benchmarks.orchestration.__main__ import machine
+from benchmarks.page import write_below
 from penstock.adapters.extract import RuleExtractor, RuleSettings
 from penstock.testing.factories import make_context, make_document, make_resources
 
@@ -133,7 +134,7 @@ def report(data: Path) -> str:
     test = next(each for name in ("Test", "Development") if (each := data / f"CDR_{name}Set.PubTator.txt").exists())
     told = "The test part is not here: the development part stands in, and nothing was chosen on it."
     parts = [
-        [BEGIN, "", f"Measured on {machine(LIBRARIES)}."],
+        [f"Measured on {machine(LIBRARIES)}."],
         [
             "## What each step brings",
             "",
@@ -150,7 +151,7 @@ def report(data: Path) -> str:
             *speeds(training),
         ],
     ]
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def main() -> None:
@@ -160,10 +161,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a Markdown file that takes the report, behind what it begins with")
     given = parser.parse_args()
     text = report(given.data)
-    sys.stdout.write(text)
+    sys.stdout.write(f"{text}\n")
     if given.write:
-        head = given.write.read_text().split(BEGIN)[0]
-        given.write.write_text(f"{head}{text}")
+        write_below(given.write, BEGIN, text)
 
 
 if __name__ == "__main__":

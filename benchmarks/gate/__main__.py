@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.orchestration.__main__ import machine
+from benchmarks.page import write_between
 
 SIZES = (10_000, 1_000_000)
 TIMES = 20
@@ -71,15 +72,6 @@ def report(ticks: list[dict[str, Any]], ways: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, text: str) -> None:
-    """Put the report between its marks in a file, at its end where there are none yet."""
-    old = path.read_text()
-    if BEGIN not in old:
-        old = f"{old.rstrip()}\n\n{BEGIN}\n{END}\n"
-    before, _, rest = old.partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
-
-
 def main() -> None:
     """Measure, print, and write where asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate")
@@ -92,7 +84,7 @@ def main() -> None:
     text = report(ticks, ways)
     sys.stdout.write(text + "\n")
     if given.write:
-        write(given.write, text)
+        write_between(given.write, BEGIN, END, text)
 
 
 if __name__ == "__main__":

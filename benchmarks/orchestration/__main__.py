@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.page import write_between
+
 SIZES = (1_000, 10_000, 100_000)
 BESIDE_A_LOOP = 2_000
 PROFILED = 2_000
@@ -120,13 +122,6 @@ def report(sizes: list[int]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, text: str) -> None:
-    """Put the report between its marks in a file, and leave the rest as it is."""
-    old = path.read_text() if path.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
-    before, _, rest = old.partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
-
-
 def main() -> None:
     """Measure, print, and write where asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.orchestration")
@@ -136,7 +131,7 @@ def main() -> None:
     text = report(given.documents or list(SIZES))
     sys.stdout.write(text + "\n")
     if given.write:
-        write(given.write, text)
+        write_between(given.write, BEGIN, END, text)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.orchestration.__main__ import machine
+from benchmarks.page import write_below
 from benchmarks.pdf.measures import Cells, Text, compare_tables, compare_text
 from benchmarks.pdf.readers import READERS, Reading, timed
 from benchmarks.pdf.references import Reference, references
@@ -29,6 +30,7 @@ docling is machine made: a comparison, no truth. Files with a dot were looked at
 the means are over the others, whose scores were watched for steps back. Where the PDF is a part of the reference, what
 is missing does not count."""
 SPEED = "Papers and reports whose pages are text; the time of the processor, without that of loading the libraries."
+OCR = f"{'with' if shutil.which('tesseract') else 'without'} tesseract"
 CELLS = """\
 *found*: of the reference's cells, those that were read as a cell; *right*: of the cells that were read, those that the
 reference has; *beside*: of its pairs of neighbouring cells, those that were read as neighbours. Cells of formulas are
@@ -138,7 +140,7 @@ def report(data: Path) -> str:
     """All figures, in Markdown."""
     found = list(rows(data / "pdf-gt-docling"))
     parts = [
-        [BEGIN, "", f"Measured on {machine(LIBRARIES)}."],
+        [f"Measured on {machine(LIBRARIES)}."],
         ["## Text and order", "", WORDS, "", *text_table(found)],
         ["## Cells of tables", "", CELLS, "", *cell_table(found)],
         [
@@ -151,12 +153,12 @@ def report(data: Path) -> str:
         [
             "## What becomes of every file",
             "",
-            f"{'With' if shutil.which('tesseract') else 'Without'} tesseract on the machine.",
+            f"On a machine {OCR}.",
             "",
             *states(data),
         ],
     ]
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def main() -> None:
@@ -167,10 +169,9 @@ def main() -> None:
     given = parser.parse_args()
     logging.disable(logging.ERROR)  # pypdf and pdfminer tell of every font
     text = report(given.data)
-    sys.stdout.write(text)
+    sys.stdout.write(f"{text}\n")
     if given.write:
-        head = given.write.read_text().split(BEGIN)[0]
-        given.write.write_text(f"{head}{text}")
+        write_below(given.write, BEGIN, text)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.orchestration.__main__ import machine
-from benchmarks.pdf.__main__ import LIBRARIES
+from benchmarks.page import write_below
+from benchmarks.pdf.__main__ import LIBRARIES, OCR
 
 BEGIN = "<!-- written by make benchmark-pdf-gate -->"
 
@@ -61,12 +62,10 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="a folder with PDFs, at any depth")
     parser.add_argument("--write", type=Path, help="the page to write the table into")
     arguments = parser.parse_args()
-    head = f"{BEGIN}\n\nRun on {machine(LIBRARIES)}, with tesseract.\n\n"
-    text = head + "\n".join(table(arguments.data)) + "\n"
-    sys.stdout.write(text)
+    text = "\n".join([f"Run on {machine(LIBRARIES)}, {OCR}.", "", *table(arguments.data)])
+    sys.stdout.write(f"{text}\n")
     if arguments.write:
-        page = arguments.write.read_text()
-        arguments.write.write_text(page.partition(BEGIN)[0] + text)
+        write_below(arguments.write, BEGIN, text)
 
 
 if __name__ == "__main__":

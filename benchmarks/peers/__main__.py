@@ -7,17 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.on_demand import PROJECT, environment, said
 from benchmarks.orchestration.__main__ import machine
+from benchmarks.page import write_between
 from benchmarks.peers.job import COUNTER, WORDS, change_documents, write_documents
 
-PROJECT = Path(__file__).parents[2]
 SYSTEMS = {
     "penstock": "Penstock",
     "haystack": "Haystack pipeline",
@@ -101,46 +101,17 @@ class Bench:
         return found | {"embedded": counter.stat().st_size - 1}  # one to load the model
 
 
-def environment() -> Path:
-    """A Python that has the peers beside what this one has; made once in `.venvs/peers`."""
-    folder = PROJECT / ".venvs" / "peers"
-    python = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
-        sys.stderr.write(f"installing {', '.join(PACKAGES)} (once)\n")
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-        installed = subprocess.run(
-            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        uv = Path(sys.executable).parent / "uv"
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *PACKAGES], check=True)
-        shared = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-        (Path(installed) / "penstock.pth").write_text(shared)
-        (folder / ".ready").touch()
-    return python
-
-
 def report(documents: int, embedder: str) -> str:
     """Everything measured, in Markdown."""
-    python = environment()
+    python = environment("peers", PACKAGES)
     with TemporaryDirectory(prefix="penstock-peers-") as folder:
         bench = Bench(Path(folder), python, documents, embedder)
         rows = {}
         for system in SYSTEMS:
             sys.stderr.write(f"measuring {SYSTEMS[system]}\n")
             rows[system] = bench.row(system)
-    versions = subprocess.run(
-        [
-            python,
-            "-c",
-            f"from importlib.metadata import version as v; print(', '.join(p + ' ' + v(p) for p in {PACKAGES!r}))",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    told = f"from importlib.metadata import version as v; print(', '.join(p + ' ' + v(p) for p in {PACKAGES!r}))"
+    versions = said(python, "-c", told).strip()
     chunks = rows["penstock"]["cold"]["embedded"]
     lines = [
         "## Beside its peers",
@@ -170,10 +141,7 @@ def main() -> None:
     text = report(given.documents, given.embedder)
     sys.stdout.write(text + "\n")
     if given.write:
-        old = given.write.read_text()
-        before, found, rest = old.partition(BEGIN)
-        rest = rest.partition(END)[2] if found else "\n"
-        given.write.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{text}\n\n{END}{rest}")
+        write_between(given.write, BEGIN, END, text)
 
 
 if __name__ == "__main__":

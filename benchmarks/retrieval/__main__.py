@@ -2,95 +2,80 @@
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+from benchmarks.on_demand import environment, said
 from benchmarks.orchestration.__main__ import machine
-from benchmarks.retrieval.measures import Grades, Run, measure, read_grades, read_run
+from benchmarks.page import write_below
 
 LIBRARIES = ("penstock", "tantivy", "faiss-cpu", "onnxruntime", "haystack-ai")
 BEGIN = "<!-- figures: written by make benchmark-retrieval -->"
 MODES = ("bm25", "dense", "rrf", "fused")
-REFERENCES = {"plain BM25 (bm25s)": "", "stemmed BM25 (bm25s)": "english"}
-PACKAGES = ("bm25s==0.3.16", "PyStemmer==3.1.0")
-SCRIPT = """
-import json, sys, bm25s, Stemmer
-corpus, queries, language = json.load(open(sys.argv[1])), json.load(open(sys.argv[2])), sys.argv[3]
-stemmer = Stemmer.Stemmer(language) if language else None
-cut = lambda texts: bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, show_progress=False)
-index = bm25s.BM25()
-index.index(cut([each["text"] for each in corpus]), show_progress=False)
-found, _ = index.retrieve(cut([each["text"] for each in queries]), k=100, show_progress=False)
-json.dump({q["id"]: [corpus[i]["id"] for i in row] for q, row in zip(queries, found)}, sys.stdout)
-"""
+REFERENCES = {"plain BM25 (bm25s)": "none", "stemmed BM25 (bm25s)": "english"}
+PACKAGES = ("bm25s==0.3.16", "PyStemmer==3.1.0", "ir_measures==0.4.3")
+PARTS = ("train", "test")
+
+Answer = Callable[[Path], str]
+"""A file of queries → a TREC run."""
 
 
-def rows(folder: Path, work: Path, profile: str) -> Iterator[str]:
-    """A line for each reference and mode, on the training queries and on those of the test part."""
-    yield "| | train: nDCG@10, recall@100, MRR@10 | test: nDCG@10, recall@100, MRR@10 |"
-    yield "|---|---|---|"
-    parts = {part: read_grades(folder / "qrels" / f"{part}.tsv") for part in ("train", "test")}
-    texts = {str(each["_id"]): each["text"] for each in _lines(folder / "queries.jsonl")}
-    for name, language in REFERENCES.items():
-        runs = {part: _reference(folder, work, language, grades, texts) for part, grades in parts.items()}
-        yield _row(name, runs, parts)
-    home = work / f"{folder.name}-{profile}"
-    _penstock(home, profile, "run", "auto", "--input", str(folder / "corpus.jsonl"), "--json")
-    for mode in MODES:
-        runs = {part: _run(home, work, profile, mode, part, grades, texts) for part, grades in parts.items()}
-        yield _row(f"`{mode}`, profile `{profile}`", runs, parts)
+class Collection:
+    """A collection in BEIR's form, and a folder that keeps the runs over it."""
 
+    def __init__(self, folder: Path, work: Path, python: Path) -> None:
+        self.folder, self.work, self.python = folder, work, python
+        self.work.mkdir(parents=True, exist_ok=True)
+        lines = (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+        texts = {str(json.loads(line)["_id"]): line for line in lines}
+        for part in PARTS:
+            judged = self._grades(part).read_text(encoding="utf-8").splitlines()[1:]
+            asked = dict.fromkeys(line.partition("\t")[0] for line in judged)
+            self._queries(part).write_text("".join(f"{texts[query]}\n" for query in asked), encoding="utf-8")
 
-def _row(name: str, runs: dict[str, Run], parts: dict[str, Grades]) -> str:
-    cells = [" ".join(f"{value:.3f}" for value in measure(runs[part], grades)) for part, grades in parts.items()]
-    return f"| {name} | {' | '.join(cells)} |"
+    def row(self, title: str, name: str, answer: Answer) -> str:
+        """A line of the table: nDCG@10, recall@100 and MRR@10 for each part."""
+        cells = []
+        for part in PARTS:
+            sys.stderr.write(f"asking the {part} queries: {title}\n")
+            run = self.work / f"{name}-{part}.run"
+            run.write_text(answer(self._queries(part)), encoding="utf-8")
+            values = json.loads(said(self.python, "-m", "benchmarks.retrieval.measures", self._grades(part), run))
+            cells.append(" ".join(f"{value:.3f}" for value in values))
+        return f"| {title} | {' | '.join(cells)} |"
 
+    def rows(self, profile: str) -> Iterator[str]:
+        """The table."""
+        yield f"| | {' | '.join(f'{part}: nDCG@10, recall@100, MRR@10' for part in PARTS)} |"
+        yield "|---|---|---|"
+        corpus = self.folder / "corpus.jsonl"
+        plain = (self.python, "-m", "benchmarks.retrieval.plain", corpus)
+        for title, language in REFERENCES.items():
+            yield self.row(title, f"bm25s-{language}", partial(said, *plain, language))
+        penstock = (sys.executable, "-m", "penstock", "--home", self.work / profile, "--profile", profile)
+        said(*penstock, "run", "auto", "--input", corpus, "--json")
+        for mode in MODES:
+            search = (*penstock, "search", "--mode", mode, "--top-k", "100", "--trec", "--queries")
+            yield self.row(f"`{mode}`, profile `{profile}`", f"{profile}-{mode}", partial(said, *search))
 
-def _run(home: Path, work: Path, profile: str, mode: str, part: str, grades: Grades, texts: dict[str, str]) -> Run:
-    queries = work / f"{home.name}-{part}.jsonl"
-    queries.write_text("".join(json.dumps({"_id": each, "text": texts[each]}) + "\n" for each in grades))
-    found = _penstock(home, profile, "search", "--queries", str(queries), "--mode", mode, "--top-k", "100", "--trec")
-    path = work / f"{home.name}-{part}-{mode}.run"
-    path.write_text(found)
-    return read_run(path)
+    def _grades(self, part: str) -> Path:
+        return self.folder / "qrels" / f"{part}.tsv"
 
-
-def _penstock(home: Path, profile: str, *arguments: str) -> str:
-    command = [sys.executable, "-m", "penstock", "--home", str(home), "--profile", profile, *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
-def _reference(folder: Path, work: Path, language: str, grades: Grades, texts: dict[str, str]) -> Run:
-    """BM25 by bm25s, in an environment of its own, over titles and texts as they are."""
-    environment = work / "bm25s"
-    python = environment / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    corpus = [
-        {"id": str(each["_id"]), "text": f"{each['title']} {each['text']}"} for each in _lines(folder / "corpus.jsonl")
-    ]
-    (work / "corpus.json").write_text(json.dumps(corpus))
-    (work / "queries.json").write_text(json.dumps([{"id": each, "text": texts[each]} for each in grades]))
-    command = [str(python), "-c", SCRIPT, str(work / "corpus.json"), str(work / "queries.json"), language]
-    found: Run = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-    return found
-
-
-def _lines(path: Path) -> Iterator[dict[str, str]]:
-    return map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    def _queries(self, part: str) -> Path:
+        return self.work / f"queries-{part}.jsonl"
 
 
 def report(data: Path, work: Path, profiles: list[str]) -> str:
     """All figures, in Markdown."""
-    parts = [[BEGIN, "", f"Measured on {machine(LIBRARIES)}; {', '.join(PACKAGES)}."]]
+    python = environment("retrieval", PACKAGES)
+    parts = [f"Measured on {machine(LIBRARIES)}; {', '.join(PACKAGES)}."]
     for folder in sorted(each.parent for each in data.glob("ir-*/qrels")):
+        collection = Collection(folder, work / folder.name, python)
         for profile in profiles:
-            parts.append([f"## {folder.name}, profile `{profile}`", "", *rows(folder, work, profile)])
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+            parts += [f"## {folder.name}, profile `{profile}`", "\n".join(collection.rows(profile))]
+    return "\n\n".join(parts)
 
 
 def main() -> None:
@@ -101,13 +86,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/retrieval"), help="where homes and run files are kept")
     parser.add_argument("--profile", action="append", help="once or more; `local` by default")
     given = parser.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
-    os.environ.pop("PENSTOCK_HOME", None)
     text = report(given.data, given.work.absolute(), given.profile or ["local"])
-    sys.stdout.write(text)
+    sys.stdout.write(f"{text}\n")
     if given.write:
-        head = given.write.read_text().split(BEGIN)[0]
-        given.write.write_text(f"{head}{text}")
+        write_below(given.write, BEGIN, text)
 
 
 if __name__ == "__main__":

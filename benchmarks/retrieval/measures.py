@@ -1,57 +1,28 @@
-"""nDCG@10, recall@100 and MRR@10 of rankings: Järvelin and Kekäläinen 2002, with the gains of `trec_eval`."""
+"""`python -m benchmarks.retrieval.measures QRELS RUN`: nDCG@10, recall@100 and MRR@10 as JSON, by ir_measures.
 
-import math
-from collections.abc import Mapping, Sequence
+Runs in an environment that has ir_measures. Documents of one score count in the order of the run, as a reader
+sees them.
+"""
+
+import json
+import sys
 from pathlib import Path
-from typing import NamedTuple
 
-Grades = Mapping[str, Mapping[str, int]]
-"""Query → document → grade."""
+import ir_measures
+from ir_measures import RR, R, nDCG
 
-Run = Mapping[str, Sequence[str]]
-"""Query → documents, best first."""
+MEASURES = (nDCG @ 10, R @ 100, RR @ 10)
 
 
-class Measures(NamedTuple):
-    """Means over all judged queries."""
-
-    ndcg: float
-    recall: float
-    mrr: float
-
-
-def measure(run: Run, grades: Grades) -> Measures:
-    """A query without an answer counts 0."""
-    rows = [_of_query(run.get(query, ()), wanted) for query, wanted in grades.items()]
-    return Measures(*(sum(column) / len(rows) for column in zip(*rows, strict=True)))
+def main() -> None:
+    """Measure one run, over all judged queries."""
+    judged = [line.split("\t") for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()[1:]]
+    grades = [ir_measures.Qrel(query, document, int(grade)) for query, document, grade in judged]
+    found = [line.split() for line in Path(sys.argv[2]).read_text(encoding="utf-8").splitlines()]
+    run = [ir_measures.ScoredDoc(query, document, -int(rank)) for query, _, document, rank, *_ in found]
+    values = ir_measures.calc_aggregate(MEASURES, grades, run)
+    sys.stdout.write(json.dumps([values[each] for each in MEASURES]))
 
 
-def read_grades(path: Path) -> Grades:
-    """Judgements as BEIR has them: query, document and grade, with tabs between them, below a header."""
-    grades: dict[str, dict[str, int]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
-        query, document, grade = line.split("\t")
-        grades.setdefault(query, {})[document] = int(grade)
-    return grades
-
-
-def read_run(path: Path) -> Run:
-    """A TREC run file."""
-    run: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        query, _, document, *_ = line.split()
-        run.setdefault(query, []).append(document)
-    return run
-
-
-def _of_query(found: Sequence[str], wanted: Mapping[str, int]) -> Measures:
-    good = {document for document, grade in wanted.items() if grade > 0}
-    gained = _discounted([wanted.get(document, 0) for document in found[:10]])
-    best = _discounted(sorted(wanted.values(), reverse=True)[:10])
-    recall = len(good & set(found[:100])) / len(good) if good else 0.0
-    first = next((rank for rank, document in enumerate(found[:10], 1) if document in good), None)
-    return Measures(gained / best if best else 0.0, recall, 1 / first if first else 0.0)
-
-
-def _discounted(grades: Sequence[int]) -> float:
-    return math.fsum((2.0**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
+if __name__ == "__main__":
+    main()

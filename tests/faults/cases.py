@@ -222,8 +222,12 @@ class Stage:
         self.place.mkdir(parents=True)
         config = self.place / "config"
         shutil.copytree(PROJECT / "config", config)
-        values = {"lease": LEASE_SECONDS, "isolation": self._isolation, "ledger": self.ledgers.profile}
-        values["reader"] = max(_READER_SECONDS, timeout_seconds)
+        values = {
+            "lease": LEASE_SECONDS,
+            "isolation": self._isolation,
+            "ledger": self.ledgers.profile,
+            "reader": max(_READER_SECONDS, timeout_seconds),
+        }
         (config / "profiles" / "sweep.yaml").write_text(_PROFILE.format(**values))
         policies = config / "resilience.yaml"
         text = re.sub(r"(?<!reset_)timeout_seconds: \d+", f"timeout_seconds: {timeout_seconds:g}", policies.read_text())

@@ -88,7 +88,7 @@ def _keep_revisions() -> None:
     scripts = ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
     assert scripts.get_heads()
     read = ScriptDirectory.from_config
-    ScriptDirectory.from_config = lambda config: (  # type: ignore[method-assign]
+    ScriptDirectory.from_config = lambda config: (  # type: ignore[method-assign]  # for as long as the process lives
         scripts if config.get_main_option("script_location", "").startswith("dagster:") else read(config)
     )
 
@@ -212,7 +212,7 @@ def _redirect(stem: Path) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as the process lives
-    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - likewise
 
 
 def _python_path() -> str:

@@ -90,7 +90,7 @@ def failure(name: str) -> Exception:
     if name in ("graph.create", "graph.commit"):
         error: Any = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_IOERR, "SQLITE_IOERR"
-        return error  # type: ignore[no-any-return]
+        return error  # type: ignore[no-any-return]  # `Any`, to take the codes that SQLite gives
     if name in ("lexical.open", "lexical.commit", "lexical.merge"):
         return ValueError("An IO error occurred: 'Input/output error (os error 5)'")
     return OSError(errno.EIO, os.strerror(errno.EIO))

@@ -149,7 +149,7 @@ def run(examples: int, steps: int) -> None:
         suppress_health_check=list(HealthCheck),
         database=None,
     )
-    run_state_machine_as_test(Histories, settings=bounds)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Histories, settings=bounds)  # type: ignore[no-untyped-call]  # Hypothesis' stubs leave it untyped
 
 
 @pytest.mark.parametrize(

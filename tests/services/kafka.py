@@ -82,7 +82,7 @@ class KafkaBroker(JavaServer):
             subprocess.run([*tool, "-t", _CLUSTER, "-c", str(properties)], check=True, stdout=log, stderr=log)
         super().__init__(folder, classpath, *_MACHINE, "kafka.Kafka", str(properties))
 
-    def start(self) -> None:  # type: ignore[override]
+    def start(self) -> None:  # type: ignore[override]  # it knows what to wait for
         """Start the broker, and wait until it leads what it holds."""
         super().start(self._answers)
 

@@ -52,7 +52,7 @@ def serving(release: int, folder: Path, *options: str) -> Iterator[str]:
         process = subprocess.Popen(
             [path, "--host", "127.0.0.1", "--port", str(port), *options],
             stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment,
-        )  # fmt: skip
+        )  # fmt: skip # a table: one entry a line would hide its shape
     address = f"http://127.0.0.1:{port}"
     until = time.monotonic() + START_SECONDS
     try:

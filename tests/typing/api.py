@@ -107,4 +107,4 @@ def records(document: Document) -> None:
     assert_type(document.text, str)
     assert_type(document.sections, tuple[penstock.Section, ...])
     assert_type(document.metadata, dict[str, Any])
-    document.text = "other"  # type: ignore[misc]
+    document.text = "other"  # type: ignore[misc]  # the line must be an error

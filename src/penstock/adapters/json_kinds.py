@@ -110,7 +110,7 @@ def _wrapped(shape: _Shape) -> Iterator[bytes]:
     holders = (
         shape.message, shape.items, shape.data, shape.results, shape.resultList, shape.result, shape.response,
         shape.PubTator3,
-    )  # fmt: skip
+    )  # fmt: skip # a table: one entry a line would hide its shape
     for raw in filter(None, map(bytes, holders)):
         if raw.lstrip().startswith(b"["):
             yield from map(bytes, _LIST.decode(raw)[:1])

@@ -20,7 +20,7 @@ _SCALE = 2.0
 _COLOURS = {
     "title": "#7b1fa2", "heading": "#d32f2f", "text": "#1976d2", "list": "#00838f", "table": "#2e7d32",
     "caption": "#ef6c00", "figure": "#616161", "footnote": "#8d6e63", "equation": "#c2185b", "code": "#455a64",
-}  # fmt: skip
+}  # fmt: skip # a table: one entry a line would hide its shape
 _SNIPPET = 60
 
 

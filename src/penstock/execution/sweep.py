@@ -37,7 +37,9 @@ def sweep(workspace: Workspace) -> int:
                 _remove_raw(workspace, cx, tenant, sorted(names))
         swept += len(due)
     _remove_doomed(workspace)
-    collect(workspace, always=workspace.hosts_died())
+    collect(workspace, always=workspace.hosts_died)
+    if workspace.hosts_died:
+        workspace.stages.died = False
     return swept
 
 

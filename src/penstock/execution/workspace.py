@@ -63,12 +63,10 @@ class Workspace:
             return Stages(ThreadLine(self.resources))
         return Stages(ProcessLine(self.opening()))
 
+    @property
     def hosts_died(self) -> bool:
-        """Whether a stage host has come to a bad end since this was last asked."""
-        died = "stages" in self.__dict__ and self.stages.died
-        if died:
-            self.stages.died = False
-        return died
+        """Whether a stage host has come to a bad end, and nobody has looked for what it left."""
+        return "stages" in self.__dict__ and self.stages.died
 
     def opening(self) -> Open:
         """What a process that works adapters is told first."""

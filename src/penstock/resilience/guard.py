@@ -75,7 +75,7 @@ class Guard:
         """How long to wait before the next attempt; None where there is none to come."""
         if error is None:
             return None
-        state = tenacity.RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+        state = tenacity.RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]  # tenacity never looks at the function here
         state.attempt_number = attempt
         state.set_exception((type(error), error, None))
         asked = getattr(error, "retry_after_seconds", None) or 0.0

@@ -13,7 +13,7 @@ class EventSinkContract:
     @pytest.fixture
     def reopen(self) -> Callable[[], EventSink]:
         """A function that opens the sink anew over the same state."""
-        raise NotImplementedError
+        raise NotImplementedError("override the fixture `reopen`")
 
     def test_events_come_back_in_the_order_they_were_sent(self, reopen: Callable[[], EventSink]) -> None:
         events = [{"id": str(number), "data": {"text": "line\nbreak ← ü", "n": [number, None]}} for number in range(5)]

@@ -37,7 +37,7 @@ class GraphStoreContract:
     @pytest.fixture
     def reopen(self) -> Callable[[], GraphStore]:
         """A function that opens the graph anew over the same state."""
-        raise NotImplementedError
+        raise NotImplementedError("override the fixture `reopen`")
 
     @pytest.fixture
     def graph(self, reopen: Callable[[], GraphStore]) -> GraphStore:

@@ -31,7 +31,7 @@ class LexicalIndexContract:
     @pytest.fixture
     def reopen(self) -> Callable[[], LexicalIndex]:
         """A function that opens the index anew over the same state."""
-        raise NotImplementedError
+        raise NotImplementedError("override the fixture `reopen`")
 
     @pytest.fixture
     def index(self, reopen: Callable[[], LexicalIndex]) -> LexicalIndex:

@@ -18,7 +18,7 @@ class ObjectStoreContract:
     @pytest.fixture
     def reopen(self) -> Callable[[], ObjectStore]:
         """A function that opens the store anew over the same state."""
-        raise NotImplementedError
+        raise NotImplementedError("override the fixture `reopen`")
 
     @pytest.fixture
     def store(self, reopen: Callable[[], ObjectStore]) -> ObjectStore:

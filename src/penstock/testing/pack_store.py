@@ -13,7 +13,7 @@ class PackStoreContract:
     @pytest.fixture
     def reopen(self) -> Callable[[], PackStore]:
         """A function that opens the store anew over the same state."""
-        raise NotImplementedError
+        raise NotImplementedError("override the fixture `reopen`")
 
     @pytest.fixture
     def store(self, reopen: Callable[[], PackStore]) -> PackStore:

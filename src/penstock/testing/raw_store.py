@@ -16,7 +16,7 @@ class RawStoreContract:
     @pytest.fixture
     def reopen(self) -> Callable[[], RawStore]:
         """A function that opens the store anew over the same state."""
-        raise NotImplementedError
+        raise NotImplementedError("override the fixture `reopen`")
 
     @pytest.fixture
     def store(self, reopen: Callable[[], RawStore]) -> RawStore:

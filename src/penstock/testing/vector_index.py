@@ -42,7 +42,7 @@ class VectorIndexContract:
     @pytest.fixture
     def reopen(self) -> Callable[[], VectorIndex]:
         """A function that opens the index anew over the same state."""
-        raise NotImplementedError
+        raise NotImplementedError("override the fixture `reopen`")
 
     @pytest.fixture
     def index(self, reopen: Callable[[], VectorIndex]) -> VectorIndex:

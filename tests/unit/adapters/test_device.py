@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnx
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from onnx import TensorProto, helper
 

@@ -50,13 +50,13 @@ def fetch(server: WireServer | str, *, seconds: float = 5.0, guard: Guard | None
     """All that comes from a server, or from an address."""
     url = server if isinstance(server, str) else f"http://127.0.0.1:{server.port}/a.pdf"
     options = {"most_bytes": 10_000_000, **settings}
-    with Fetcher(guard or Guard(LOOPBACK), **options).get(url, until=time.monotonic() + seconds) as found:  # type: ignore[arg-type]
+    with Fetcher(guard or Guard(LOOPBACK), **options).get(url, until=time.monotonic() + seconds) as found:  # type: ignore[arg-type]  # any of its settings
         return b"".join(found.blocks)
 
 
 def failure(server: WireServer | str, **settings: object) -> StageError:
     with pytest.raises(StageError) as caught:
-        fetch(server, **settings)  # type: ignore[arg-type]
+        fetch(server, **settings)  # type: ignore[arg-type]  # any of its settings
     return caught.value
 
 

@@ -312,7 +312,7 @@ def test_a_process_that_is_killed_leaves_what_it_has_to_the_next(scene: Scene) -
             process.kill()
         server.play = serving()
         assert scene.fetch(at(server), attempt=2).sha256 == sha256(PDF).hexdigest()
-        asked = header(Connection(None, None, server.asked[1][0]), "range")  # type: ignore[arg-type]
+        asked = header(Connection(None, None, server.asked[1][0]), "range")  # type: ignore[arg-type]  # a connection that is not needed
     assert int(asked.removeprefix("bytes=").rstrip("-")) >= 4 * 2**20
     assert scene.left() == []
 

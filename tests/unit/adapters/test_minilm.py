@@ -85,7 +85,7 @@ def test_the_quantised_model_is_near_the_published_weights(minilm_home: Path) ->
 
 
 def test_the_graph_before_quantisation_is_the_model_itself(minilm_home: Path) -> None:
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
     from tokenizers import Tokenizer
 
     folder = model_files.model_folder()

@@ -239,7 +239,7 @@ def test_pages_that_are_named_by_a_link() -> None:
 
 def test_a_link_to_another_host_is_not_followed() -> None:
     link = {"Link": '<http://169.254.169.254/latest>; rel="next"'}
-    play: Play = lambda query, records: Reply(value={"results": []}, headers=link)  # noqa: E731
+    play: Play = lambda query, records: Reply(value={"results": []}, headers=link)  # noqa: E731 - typed as the protocol that it stands for
     with Service(play, []) as service, pytest.raises(PermanentError) as caught:
         listed(source_of("openfda", service, paging={"style": "link"}), "openfda:water")
     assert str(caught.value) == "openfda: the next page is said to be at another host; it is not asked"

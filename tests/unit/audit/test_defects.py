@@ -157,7 +157,7 @@ def receipt_flipped(home: Home, each: Member) -> Iterator[Found]:
 
 def raw_path(home: Home, each: Member) -> Path:
     name: str = each.row.active_hash
-    return home.path / "raw" / each.tenant / name[:2] / name  # type: ignore[no-any-return]
+    return home.path / "raw" / each.tenant / name[:2] / name  # type: ignore[no-any-return]  # homes are `Any` here
 
 
 def raw_missing(home: Home, each: Member) -> Iterator[Found]:

@@ -31,7 +31,7 @@ def home(sound: Home, new_home: NewHome) -> Home:
 
 @pytest.fixture(scope="module")
 def digest(sound: Home) -> dict[str, str]:
-    return audit(sound.workspace)["digest"]  # type: ignore[no-any-return]
+    return audit(sound.workspace)["digest"]  # type: ignore[no-any-return]  # a report is JSON
 
 
 def flip(path: Path, at: int | None = None) -> None:

@@ -102,7 +102,7 @@ def test_every_status_is_answered_by_its_type_after_one_request(adapter: Callabl
 
 
 def test_a_database_that_is_not_well_is_asked_once(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'penstock[postgres]')")
     with WireServer(reset_at_once) as server:
         address = f"postgresql://127.0.0.1:{server.port}/ledger?sslmode=disable&gssencmode=disable"
         with pytest.raises(PenstockError):

@@ -11,6 +11,7 @@ from dagster import (
     RunRequest,
     build_sensor_context,
 )
+from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
 from sqlalchemy import update
 from tests.unit.execution.scene import INGEST, PARSE, SMALL, Scene, gate, pipeline, run_batch, stage
 
@@ -67,6 +68,11 @@ def ended_without_a_trace(instance: DagsterInstance, location: Location, request
     job = next(job for job in location.jobs.values() if job.name == request.job_name)
     tags = {**job.tags, **request.tags, "dagster/run_key": request.run_key or ""}
     return instance.create_run_for_job(job, run_config=request.run_config, tags=tags, status=DagsterRunStatus.FAILURE)
+
+
+def test_sensors_ask_for_less_than_a_round_of_the_daemon(scene: Scene) -> None:
+    for sensor in Location(scene, SMALL, WAITS).sensors.values():
+        assert 0 < (sensor.minimum_interval_seconds or 0) < MIN_INTERVAL_LOOP_TIME, "or every second round is missed"
 
 
 def test_what_is_queued_gets_a_run_for_each_batch(scene: Scene, instance: DagsterInstance) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from sqlalchemy import update
 from tests.unit.execution.scene import CHUNK, EMBED, EXTRACT, FULL, GRAPH, INDEX, INGEST, PARSE, Scene, pipeline, stage

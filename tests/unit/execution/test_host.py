@@ -116,7 +116,7 @@ def test_what_later_stages_take_survives_the_host(home: Scene) -> None:
         pids = set()
         for each in batch.stages:
             run_stage(batch, each)
-            pids.add(home.workspace.stages._line._process.pid)  # type: ignore[attr-defined]
+            pids.add(home.workspace.stages._line._process.pid)  # type: ignore[attr-defined]  # it is a ProcessLine
             os.kill(max(pids), signal.SIGKILL)
     assert home.statuses() == {"a": "completed", "b": "completed"}
     assert len(pids) == 3

@@ -24,7 +24,8 @@ class Endpoint:
                 at, name = time.monotonic(), self.path.removeprefix("/")
                 with endpoint._called:
                     endpoint.calls.append((at, name))
-                    endpoint.meanwhile.pop(name, bool)()
+                    if deed := endpoint.meanwhile.pop(name, None):
+                        deed()
                     endpoint._called.notify_all()
                     self.send_response(endpoint.status)
                 self.send_header("Content-Length", "0")

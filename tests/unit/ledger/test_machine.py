@@ -267,7 +267,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 def test_the_ledger_behaves_as_its_model(ledger: Ledger) -> None:
     machine = type("Machine", (LedgerMachine,), {"ledger": ledger})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis' stubs leave it untyped
         machine,
         settings=settings(
             max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)

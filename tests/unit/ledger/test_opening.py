@@ -91,7 +91,7 @@ def test_a_folder_that_is_not_there_cannot_be_reached(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_cannot_be_reached_and_its_password_is_not_shown(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'penstock[postgres]')")
     with pytest.raises(MissingDependencyError) as caught:
         Database.open(f"postgresql://user:hidden@/ledger?host={tmp_path}")
     assert str(caught.value).startswith("the ledger at `postgresql://user:***@/ledger?host=")

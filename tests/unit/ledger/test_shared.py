@@ -300,7 +300,7 @@ class SharedMachine(RuleBasedStateMachine):
 
 def test_the_ledger_does_what_the_memory_does(ledger: Ledger) -> None:
     machine = type("Machine", (SharedMachine,), {"database": ledger.database})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis' stubs leave it untyped
         machine,
         settings=settings(
             max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)

@@ -233,7 +233,7 @@ def test_what_an_operator_must_mend_is_unavailable_and_says_how(name: str) -> No
 def test_a_full_disk_says_what_is_full_and_what_to_do(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    with pytest.raises(OSError) as caught, open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123
+    with pytest.raises(OSError) as caught, open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123 - unbuffered, which pathlib does not offer
         file.write(b"x")
     error = os_error(caught.value, "indexes of tenant `acme`")
     assert (type(error), error.message, error.hint) == (

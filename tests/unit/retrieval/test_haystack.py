@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("haystack")
+pytest.importorskip("haystack", reason="haystack-ai is not installed (pip install 'penstock[local]')")
 
 from haystack import Pipeline
 from haystack.components.builders import PromptBuilder

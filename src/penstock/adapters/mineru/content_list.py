@@ -87,7 +87,7 @@ def _blocks(item: Item, sizes: Sizes) -> Iterator[Block]:
 
 _KINDS: dict[str, Kind] = {
     "text": "text", "ref_text": "text", "phonetic": "text", "abstract": "text", "page_footnote": "footnote",
-}  # fmt: skip
+}  # fmt: skip # a table: one entry a line would hide its shape
 
 
 def _notes(texts: Sequence[str], place: Place) -> Iterator[Block]:

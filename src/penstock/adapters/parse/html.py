@@ -38,17 +38,17 @@ _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]*)")
 _SELF_CLOSING = frozenset({
     "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
     "param", "source", "td", "th", "tr", "track", "wbr",
-})  # fmt: skip
+})  # fmt: skip # a table: one entry a line would hide its shape
 _SPACE = re.compile(r"\s+")
 _DROPPED = (
     "aside", "button", "footer", "form", "iframe", "nav", "noscript", "script", "select", "style", "svg", "template",
-)  # fmt: skip
+)  # fmt: skip # a table: one entry a line would hide its shape
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _INLINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img",
     "ins", "kbd", "label", "mark", "math", "mi", "mn", "mo", "mrow", "q", "rp", "rt", "ruby", "s", "samp", "small",
     "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
-})  # fmt: skip
+})  # fmt: skip # a table: one entry a line would hide its shape
 
 
 def parse(payload: RawPayload) -> Document:

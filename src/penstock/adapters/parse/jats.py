@@ -19,7 +19,7 @@ _BLOCKS = frozenset({
     "disp-formula", "disp-formula-group", "disp-quote", "fig", "fig-group", "fn", "fn-group", "glossary", "label",
     "list", "media", "notes", "p", "preformat", "ref-list", "sec", "speech", "statement", "supplementary-material",
     "table", "table-wrap", "table-wrap-group", "title", "verse-group",
-})  # fmt: skip
+})  # fmt: skip # a table: one entry a line would hide its shape
 _SKIPPED = SILENT | {"sec-meta", "sub-article", "response", "permissions"}
 _UNTITLED = {"ack": "Acknowledgments", "boxed-text": "Box", "fn-group": "Footnotes", "ref-list": "References"}
 _LINES = {"verse-line", "speaker", "attrib"}

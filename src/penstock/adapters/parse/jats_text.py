@@ -12,7 +12,7 @@ _FORMULAS = frozenset({"alternatives", "inline-formula", "disp-formula", "tex-ma
 _APART = frozenset({"break", "p", "title", "label", "list-item", "def-item", "def", "term", "td", "th", "sec"})
 _PARTED = frozenset({
     "citation", "element-citation", "mixed-citation", "name", "nlm-citation", "person-group", "string-name",
-})  # fmt: skip
+})  # fmt: skip # a table: one entry a line would hide its shape
 """Elements whose parts follow each other without a space, where a rendering would set one."""
 
 

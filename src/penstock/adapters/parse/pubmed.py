@@ -159,6 +159,6 @@ def _ids(record: Any, kind: str, within: str = "") -> Iterator[str]:
     paths = (f".//{within}/Reference/ArticleIdList/ArticleId",) if within else (
         "PubmedData/ArticleIdList/ArticleId",
         "PubmedBookData/ArticleIdList/ArticleId",
-    )  # fmt: skip
+    )  # fmt: skip # a table: one entry a line would hide its shape
     for path in paths:
         yield from (inner_text(each) for each in record.iterfind(path) if each.get("IdType") == kind)

@@ -68,7 +68,7 @@ def _cells(drawings: Drawings, width: float) -> list[list[Box]]:
             "height": each.height, "orientation": "h" if each.width >= each.height else "v", "object_type": "line",
         }
         for each in lines[:_MAX_CELLS]
-    ]  # fmt: skip
+    ]  # fmt: skip # a table: one entry a line would hide its shape
     merged = table.merge_edges(edges, SNAP, SNAP, SNAP, SNAP)
     crossings = table.edges_to_intersections(merged, SNAP, SNAP)
     if len(crossings) > _MAX_CELLS:

@@ -16,7 +16,7 @@ from penstock.adapters.pdf.geometry import Box, Frame
 _LIGATURES = {
     0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st",
     0xF0B7: "•", 0xF0A7: "•", 0xF0D8: "•", 0x02: "-", 0xFFFE: "-", 0xAD: "-",
-}  # fmt: skip
+}  # fmt: skip # a table: one entry a line would hide its shape
 """What PDFium gives, and what is meant: ligatures, bullets of symbol fonts, its marks for hyphens at line ends."""
 
 _SPACE = frozenset((*range(0x02), *range(0x03, 0x21), 0x7F, 0x85, 0xA0, 0x2028, 0x2029, *range(0x2000, 0x200B), 0x3000))

@@ -28,7 +28,7 @@ class ObstoreObjects:
 
     @property
     def _store(self) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError  # a folder and a bucket are opened in their own ways
 
     def get(self, key: str) -> bytes:
         """All of the bytes. Raises `KeyError` when absent."""

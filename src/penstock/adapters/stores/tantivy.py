@@ -174,7 +174,7 @@ class TantivyIndex:
         row.add_text("build", build)
         row.add_text("chunk_id", chunk.chunk_id)
         row.add_text("title", chunk.title)
-        for part in dict.fromkeys((chunk.title, *chunk.headings, chunk.text)):
+        for part in dict.fromkeys((chunk.title, *chunk.headings, chunk.text)):  # a title that is a heading counts once
             row.add_text("words", part)
         for term in _filter_terms(chunk):
             row.add_text("filters", term)

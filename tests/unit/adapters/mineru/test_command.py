@@ -171,7 +171,7 @@ FAILURES: dict[str, tuple[dict[str, Any], type[StageError], str | None, str]] = 
     "a link written": ({"links": True}, PermanentError, None, "no `document.json` was written"),
     "broken JSON": ({"writes": "{"}, PermanentError, None, "no JSON"),
     "too much": ({"writes": " " * (2**20 + 1)}, PermanentError, None, "at most 1048576 bytes"),
-}  # fmt: skip
+}  # fmt: skip # a table: one entry a line would hide its shape
 
 
 @pytest.mark.parametrize("case", FAILURES)

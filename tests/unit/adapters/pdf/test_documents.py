@@ -99,7 +99,7 @@ def test_words_of_a_recognised_page_share_their_line() -> None:
     head = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext"
     rows = ["4\t1\t1\t1\t1\t0\t0\t0\t500\t50\t-1\t", "5\t1\t1\t1\t1\t1\t100\t200\t100\t40\t96.1\tFox", *(
         "5\t1\t1\t1\t1\t2\t220\t210\t80\t30\t95.0\tran", "5\t1\t1\t1\t1\t3\t320\t210\t80\t30\t12.0\t~~",
-    )]  # fmt: skip
+    )]  # fmt: skip # a table: one entry a line would hide its shape
     assert words_of("\n".join([head, *rows]), 2.0) == [Word("Fox", 50, 100, 120, 18), Word("ran", 110, 150, 120, 18)]
 
 

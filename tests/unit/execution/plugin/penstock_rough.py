@@ -77,7 +77,7 @@ class Async(Parse):
     concurrency = 4
     active = 0
 
-    async def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:  # type: ignore[override]
+    async def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:  # type: ignore[override]  # an asynchronous form of it
         Async.active += 1
         try:
             together = Async.active
