@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-READER_VERSION = "2"
+READER_VERSION = "3"
 """Raise it when the reader gives another layout for the same bytes: it is part of the work key."""
 
 

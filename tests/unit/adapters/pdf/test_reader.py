@@ -106,6 +106,15 @@ def test_running_heads_and_page_numbers_are_left_out() -> None:
     assert told(read(*sheets)) == [("text", FOX)] * 3
 
 
+@pytest.mark.parametrize(("same_height", "kept"), [(True, []), (False, ["1", "2", "3"])])
+def test_page_numbers_in_a_wide_margin_are_left_out_where_they_return(same_height: bool, kept: list[str]) -> None:
+    pages = [
+        Sheet().prose(LEFT, 200, FOX, 80).line(300, 645 if same_height else 600 + 15 * number, str(number))
+        for number in range(1, 4)
+    ]
+    assert [text for _, text in told(read(*pages)) if text.isdecimal()] == kept
+
+
 def test_footnotes_stand_at_the_end_of_their_page() -> None:
     sheet = Sheet().prose(LEFT, 60, FOX, COLUMN).prose(LEFT, 600, RAIN, COLUMN)
     sheet.line(LEFT, 720, "1 A note on rain in the harbour.", 7.0)
