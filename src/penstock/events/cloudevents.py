@@ -16,6 +16,7 @@ def render(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAUL
     """One event a fact. `seconds` is when the ledger took the facts in (since 1970); `sequence` orders them."""
     time = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     source = f"/orchestration/{batch.stage or batch.pipeline or 'documents'}"
+    of_batch = _of_batch(batch)
     for number, fact in enumerate(batch.facts):
         yield {
             "specversion": "1.0",
@@ -27,23 +28,30 @@ def render(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAUL
             "datacontenttype": "application/json",
             "partitionkey": f"{fact.tenant}/{fact.document}",
             "sequence": f"{sequence:012d}-{number:06d}",
-            "data": _data(batch, fact),
+            "data": _data(batch.kind, of_batch, fact),
         }
 
 
-def _data(batch: FactBatch, fact: Fact) -> dict[str, Any]:
+def _of_batch(batch: FactBatch) -> dict[str, Any]:
+    """What is the same for all facts of a batch."""
+    data: dict[str, Any] = {"pipeline": batch.pipeline, "pipeline_version": batch.version}
+    if batch.run_id:
+        data["dagster_run_id"] = batch.run_id
+    if batch.stage:
+        data |= {"stage": batch.stage, "policy_name": batch.policy}
+    return data
+
+
+def _data(kind: str, of_batch: dict[str, Any], fact: Fact) -> dict[str, Any]:
     data: dict[str, Any] = {
         "tenant_id": fact.tenant,
         "job_id": fact.job,
         "correlation_id": fact.correlation_id,
-        "pipeline": batch.pipeline,
-        "pipeline_version": batch.version,
+        **of_batch,
     }
-    if batch.run_id:
-        data["dagster_run_id"] = batch.run_id
-    if batch.stage:
-        data |= {"stage": batch.stage, "policy_name": batch.policy, "attempt_number": fact.attempt}
-    if batch.kind in ("stage.completed", "stage.failed"):
+    if "stage" in of_batch:
+        data["attempt_number"] = fact.attempt
+    if kind in ("stage.completed", "stage.failed"):
         data |= {
             "duration_ms": round(fact.duration_ms, 3),
             "output_count": fact.output_count,
@@ -52,6 +60,6 @@ def _data(batch: FactBatch, fact: Fact) -> dict[str, Any]:
         }
     if fact.error_type:
         data |= {"error_type": fact.error_type, "error_message": fact.error_message}
-    if batch.kind == "stage.retrying":
+    if kind == "stage.retrying":
         data["backoff_ms"] = round(fact.backoff_ms, 3)
     return data | fact.detail

@@ -71,6 +71,8 @@ class BatchRun:
 
     def keep_held(self, cx: Connection) -> None:
         """Let go of the jobs that another worker has taken over."""
+        if self.jobs and self.workspace.ledger.jobs.count_held(cx, self.worker.id, self.batch) == len(self.jobs):
+            return
         tokens = {job.job: job.lease_token for job in self.jobs.values()}
         held = self.workspace.ledger.jobs.held(cx, self.worker.id, tokens)
         for lost in set(self.jobs) - held:

@@ -88,14 +88,17 @@ def _take_over(
 
 def _execute_in_parts(batch: BatchRun, stage: PlannedStage, todo: Sequence[str], result: StageOutcome) -> None:
     """Each part is recorded before the next one begins; its size follows from how long the last one took."""
+    paces, pace = batch.workspace.paces, (stage.name, stage.signature)
     size, done = _FIRST_PART, 0
+    if pace in paces:  # an earlier batch went through the stage
+        size = max(1, round(_PART_SECONDS / paces[pace]))
     while done < len(todo):
         part = todo[done : done + size]
         began = time.perf_counter()
         _execute(batch, stage, part, result, partial(_tell_progress, batch, stage, done, len(todo)))
         done += len(part)
-        each = (time.perf_counter() - began) / len(part)
-        size = max(1, min(round(_PART_SECONDS / each), 8 * size))
+        paces[pace] = (time.perf_counter() - began) / len(part)
+        size = max(1, min(round(_PART_SECONDS / paces[pace]), 8 * size))
 
 
 def _tell_progress(batch: BatchRun, stage: PlannedStage, before: int, total: int, done: int) -> None:

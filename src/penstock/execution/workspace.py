@@ -39,6 +39,8 @@ class Workspace:
         self._topologies: dict[str, Topology] = {}
         self._adapters: dict[tuple[str, str, str], Any] = {}
         self._policies = LivePolicies(config / RESILIENCE)
+        self.paces: dict[tuple[str, str], float] = {}
+        """The seconds that a document has last taken in a stage (name and signature)."""
         self._owing = False
 
     @cached_property

@@ -33,6 +33,7 @@ _IN_FLIGHT = exists().where(
     jobs.c.tenant == sweeps.c.tenant, jobs.c.document == sweeps.c.document, jobs.c.status.in_(LIVE)
 )
 _COLUMNS = [artifacts.c[name] for name in ArtifactRow.__struct_fields__]
+_BEGIN = builds.insert()
 
 
 class Artifacts:
@@ -40,6 +41,7 @@ class Artifacts:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._add = database.upsert(artifacts, "work_key")
 
     def find(self, cx: Connection, keys: Sequence[str]) -> dict[str, ArtifactRow]:
         """The rows of the keys that have an output."""
@@ -59,8 +61,7 @@ class Artifacts:
     def add(self, cx: Connection, rows: Sequence[ArtifactRow]) -> None:
         """Keep outputs, replacing what stands under their keys."""
         if rows:
-            values = [msgspec.structs.asdict(row) for row in rows]
-            cx.execute(self.database.upsert(artifacts, "work_key"), values)
+            self.database.execute_many(cx, self._add, [msgspec.structs.asdict(row) for row in rows])
 
     def forget(self, cx: Connection, keys: Sequence[str]) -> None:
         """Drop rows whose pack is gone or broken, so that they are computed again."""
@@ -74,7 +75,7 @@ class Artifacts:
             left = and_(builds.c.job.in_(part), builds.c.store == rows[0]["store"], ~builds.c.doomed)
             cx.execute(update(builds).where(left, ~kept).values(doomed=True))
         if rows:
-            cx.execute(builds.insert(), list(rows))
+            self.database.execute_many(cx, _BEGIN, rows)
 
     def known_builds(self, cx: Connection, tenant: str, store: str, names: Iterable[str]) -> set[str]:
         """Which of these names are builds of the tenant in a store, on their way in, in use or on their way out."""

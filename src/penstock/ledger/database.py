@@ -9,18 +9,31 @@ transaction begins by taking an advisory lock (https://www.postgresql.org/docs/c
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Insert, Table, create_engine, event, inspect, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Insert,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.sql.dml import UpdateBase
 
 from penstock.effects import effect
 from penstock.errors import LedgerError, MissingDependencyError
+from penstock.ledger.bulk import Bulk
 from penstock.ledger.tables import metadata
 from penstock.machine import sqlite_uri
 
@@ -50,6 +63,8 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._bulks: dict[tuple[UpdateBase, frozenset[str]], Bulk] = {}
+        self._new: dict[Table, Insert] = {}
         weakref.finalize(self, engine.dispose)  # a workspace that nobody closes leaves no connection open
         self._reader = engine.execution_options(penstock_read=True)
         if not self.is_sqlite:
@@ -112,8 +127,8 @@ class Database:
             connection.execute(_EXCLUSIVE)
 
     def insert_new(self, table: Table) -> Insert:
-        """An insert that leaves rows alone that are there already."""
-        return _insert(table, self.is_sqlite).on_conflict_do_nothing()
+        """An insert that leaves rows alone that are there already; the same object each time."""
+        return self._new.setdefault(table, _insert(table, self.is_sqlite).on_conflict_do_nothing())
 
     def upsert(
         self, table: Table, *keys: str, where: ColumnElement[bool] | None = None, change: dict[str, Any] | None = None
@@ -125,6 +140,15 @@ class Database:
         statement = _insert(table, self.is_sqlite)
         changed = change or {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
+
+    def execute_many(
+        self, connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]
+    ) -> CursorResult[Any]:
+        """Execute a statement for every row; all have the same keys. It is kept, compiled: pass the same object."""
+        key = (statement, frozenset(rows[0]))
+        if key not in self._bulks:
+            self._bulks[key] = Bulk(statement, self.engine.dialect, sorted(rows[0]))
+        return self._bulks[key].execute(connection, rows)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -88,7 +88,7 @@ class Documents:
             _check_name(name)
         rows = [{"tenant": tenant, "document": name, "source": source} for name, source in sources.items()]
         if rows:
-            cx.execute(self.database.insert_new(documents), rows)
+            self.database.execute_many(cx, self.database.insert_new(documents), rows)
         found: dict[str, int] = {}
         for part in slices(list(sources)):
             change = (
@@ -103,7 +103,7 @@ class Documents:
     def add_versions(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Note stored contents: tenant, document, content_hash, size."""
         if rows:
-            cx.execute(self.database.insert_new(versions), list(rows))
+            self.database.execute_many(cx, self.database.insert_new(versions), rows)
 
     def versions_of(self, cx: Connection, tenant: str, document: str) -> list[dict[str, Any]]:
         where = and_(versions.c.tenant == tenant, versions.c.document == document)
@@ -130,7 +130,7 @@ class Documents:
             }
             for job in done
         ]
-        switched = cx.execute(_switch(writes), rows).rowcount
+        switched = self.database.execute_many(cx, _switch(writes), rows).rowcount
         overtaken = switched < len(rows)
         if overtaken and writes:
             cx.execute(_fill(writes), rows)
@@ -157,7 +157,7 @@ class Documents:
     def ask_for_sweep(self, cx: Connection, names: Iterable[tuple[str, str]]) -> None:
         rows = [{"tenant": tenant, "document": document} for tenant, document in names]
         if rows:
-            cx.execute(self.database.insert_new(sweeps), rows)
+            self.database.execute_many(cx, self.database.insert_new(sweeps), rows)
 
     def active_builds(self, cx: Connection, tenant: str, store: str, builds: Iterable[str]) -> set[str]:
         """Which of these builds are visible."""
@@ -184,7 +184,7 @@ class Documents:
         """Remember that an input (origin) holds a document: rows of (origin, document)."""
         values = [{"tenant": tenant, "origin": origin, "document": document} for origin, document in rows]
         if values:
-            cx.execute(self.database.insert_new(origins), values)
+            self.database.execute_many(cx, self.database.insert_new(origins), values)
 
     def of_origin(self, cx: Connection, tenant: str, origin: str, pipeline: str | None = None) -> list[str]:
         """The documents that an input held when it was last seen."""

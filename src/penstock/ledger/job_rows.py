@@ -99,6 +99,11 @@ class JobRows:
         query = select(*JOB_COLUMNS).where(jobs.c.tenant == tenant, jobs.c.document == document)
         return [job_of(row) for row in cx.execute(query.order_by(jobs.c.generation.desc()))]
 
+    def count_held(self, cx: Connection, worker: str, batch: str) -> int:
+        """How many jobs of a batch the worker still holds. What is taken from it leaves the batch as well."""
+        mine = (is_now(JobStatus.RUNNING), jobs.c.batch == batch, jobs.c.lease_owner == worker)
+        return int(cx.execute(select(func.count()).where(*mine)).scalar_one())
+
     def held(self, cx: Connection, worker: str, tokens: Mapping[str, int]) -> set[str]:
         """Which of these jobs the worker still holds, by job id and lease token."""
         kept: set[str] = set()
@@ -190,6 +195,6 @@ def _at_gate(topology: str, gate: str, asked: str = "") -> list[ColumnElement[bo
 
 
 def job_of(row: Any) -> Job:
-    """A job from a row that holds `JOB_COLUMNS` at least."""
-    values = {name: getattr(row, name) for name in Job.__struct_fields__}
+    """A job from a row that begins with `JOB_COLUMNS`."""
+    values = dict(zip(Job.__struct_fields__, row, strict=False))
     return Job(**values | {"metadata": msgspec.json.decode(row.metadata)})

@@ -39,6 +39,23 @@ _OUTDATED = or_(
 _TIMED_OUT = jobs.c.status == GATE_TIMEOUT
 _SUPERSEDED: dict[str, Any] = {"status": JobStatus.SUPERSEDED, "lease_owner": None, "finished_at": now()}
 _NO_ERROR: dict[str, Any] = dict.fromkeys(("error_type", "error_message", "error_stage", "error_recovery"))
+_ADD = jobs.insert()
+_COMPLETE = (
+    update(jobs)
+    .where(
+        jobs.c.job == bindparam("in_job"),
+        jobs.c.lease_token == bindparam("in_token"),
+        jobs.c.status == JobStatus.RUNNING,
+    )
+    .values(
+        status=JobStatus.COMPLETED,
+        lease_owner=None,
+        finished_at=now(),
+        index_build=bindparam("in_index"),
+        graph_build=bindparam("in_graph"),
+        **_NO_ERROR,
+    )
+)
 _OF_DOCUMENT = and_(
     jobs.c.tenant == bindparam("in_tenant"),
     jobs.c.document == bindparam("in_document"),
@@ -72,7 +89,8 @@ class Jobs(JobRows):
         self._supersede_older(cx, rows, [JobStatus.QUEUED, JobStatus.WAITING])
         if rows:
             blank = {"status": JobStatus.QUEUED, **_NO_ERROR}
-            cx.execute(jobs.insert(), [blank | {**row, "metadata": _json(row["metadata"])} for row in rows])
+            added = [blank | {**row, "metadata": _json(row["metadata"])} for row in rows]
+            self.database.execute_many(cx, _ADD, added)
 
     def claim(
         self,
@@ -156,21 +174,9 @@ class Jobs(JobRows):
         """End jobs well, with the builds that they leave; older ones of the document in the pipeline are superseded."""
         if not done:
             return
-        cx.execute(
-            update(jobs)
-            .where(
-                jobs.c.job == bindparam("in_job"),
-                jobs.c.lease_token == bindparam("in_token"),
-                jobs.c.status == JobStatus.RUNNING,
-            )
-            .values(
-                status=JobStatus.COMPLETED,
-                lease_owner=None,
-                finished_at=now(),
-                index_build=bindparam("in_index"),
-                graph_build=bindparam("in_graph"),
-                **_NO_ERROR,
-            ),
+        self.database.execute_many(
+            cx,
+            _COMPLETE,
             [
                 {"in_job": j.job, "in_token": j.lease_token, "in_index": j.index_build, "in_graph": j.graph_build}
                 for j in done

@@ -14,6 +14,9 @@ class StageRuns:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        unfinished = stage_runs.c.status != "completed"
+        self._record = database.upsert(stage_runs, "job", "stage")
+        self._keep = database.upsert(stage_runs, "job", "stage", where=unfinished)
 
     def record(self, cx: Connection, rows: Sequence[Mapping[str, Any]], *, keep: bool = False) -> None:
         """Rows of job, stage, status, attempts, seconds, reused, work_key, run_id, error.
@@ -22,8 +25,7 @@ class StageRuns:
             keep: leave rows of completed stages alone: a job that is resumed takes over what it did itself.
         """
         if rows:
-            where = stage_runs.c.status != "completed" if keep else None
-            cx.execute(self.database.upsert(stage_runs, "job", "stage", where=where), list(rows))
+            self.database.execute_many(cx, self._keep if keep else self._record, rows)
 
     def of(self, cx: Connection, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """The stage runs of each job, in the order in which they ended."""

@@ -3,9 +3,10 @@
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count as numbers
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import (
@@ -147,7 +148,7 @@ class Rounds:
         """Wait for what comes first: an answer, the end of an attempt's time, or an item that is due again."""
         # a caller of several at once ends a single one itself; all are ended only where it does not
         grace = _GRACE_SECONDS if self._caller.concurrent > 1 else 0.0
-        due = min(call.began + call.limit for call in self._begun.values() if call.began is not None) + grace
+        due = min(call.began + call.limit for call in self._first() if call.began is not None) + grace
         until = due
         if self._waiting and len(self._begun) < self._room():
             until = min(until, self._waiting[0][0])
@@ -162,8 +163,12 @@ class Rounds:
         elif time.monotonic() >= due:
             self._cut_off()
 
+    def _first(self) -> Iterable[_Call]:
+        """Those that the caller works on at a time; what stands in line behind them has not begun."""
+        return islice(self._begun.values(), self._caller.concurrent)
+
     def _start_clocks(self) -> None:
-        for call, _ in zip(self._begun.values(), range(self._caller.concurrent), strict=False):
+        for call in self._first():
             if call.began is None:
                 call.began = time.monotonic()
                 call.limit = self._limit(call.unit)
