@@ -19,7 +19,7 @@ pytest   := $(bin)/python -m pytest
 covered  := spec plan compiler execution ledger
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-resilience benchmark-gate benchmark-pdf benchmark-extraction benchmark-retrieval benchmark-pdf-gate timelines constraints clean
+.PHONY: help setup run test test-services test-slow sweep test-pythons coverage check fix acceptance acceptance-slow benchmark benchmark-peers benchmark-search benchmark-resilience benchmark-gate benchmark-pdf benchmark-extraction benchmark-retrieval benchmark-pdf-gate timelines constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -95,6 +95,9 @@ benchmark: setup ## Measure the engine on this machine and write docs/performanc
 
 benchmark-peers: setup ## Measure the same job beside Haystack, LlamaIndex and CocoIndex (docs/performance.md); installs them once
 	@$(bin)/python -m benchmarks.peers --write docs/performance.md
+
+benchmark-search: setup ## Measure `penstock search` over 100,000 chunks (docs/performance.md)
+	@$(bin)/python -m benchmarks.search --write docs/performance.md
 
 benchmark-resilience: setup ## Measure what resilience costs and how exactly it is shared (docs/resilience-figures.md)
 	@$(bin)/python -m benchmarks.resilience --write docs/resilience-figures.md

@@ -20,6 +20,14 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 PATIENCE_MS = 120_000
 PICTURES = PROJECT / "build" / "screenshots"
 
+TEAS = """\
+version: "1"
+name: teas
+stages:
+  - {name: ingest, type: IngestStage}
+  - {name: parse, type: ParseStage, depends_on: [ingest]}
+"""
+
 pytestmark = [
     pytest.mark.services,
     pytest.mark.timeout(900),
@@ -105,6 +113,27 @@ def test_the_sensor_says_what_it_does(page: Page, address: str) -> None:
     page.goto(f"{address}/locations/penstock.definitions/sensors/penstock_queue_sensor")
     expect(page.get_by_text(re.compile("Starts a run for each batch")).first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_role("cell", name="0 runs requested").first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_an_edit_is_there_after_a_reload(page: Page, address: str, penstock: Penstock) -> None:
+    file = penstock.config / "pipelines" / "teas.yaml"
+    file.write_text(TEAS)
+    job = f"{address}/locations/penstock.definitions/jobs/teas_pipeline_job"
+    _reload_until(page, job, "parse")
+    expect(page.locator("svg foreignObject").get_by_text("steep", exact=True)).to_have_count(0)
+    file.write_text(TEAS + "  - {name: steep, type: ValidateStage, depends_on: [parse]}\n")
+    _reload_until(page, job, "steep")
+    assert _top(page, "parse") < _top(page, "steep"), "below what it takes its input from"
+
+
+def _reload_until(page: Page, address: str, stage: str) -> None:
+    """Load a job's page again, as a person does, until it draws a stage."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    drawn = page.locator("svg foreignObject").get_by_text(stage, exact=True).first
+    while not drawn.is_visible():
+        assert time.monotonic() < deadline, f"`{stage}` is not drawn"
+        page.goto(address)
+        page.wait_for_timeout(3_000)
 
 
 def _top(page: Page, name: str) -> float:

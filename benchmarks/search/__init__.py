@@ -1,0 +1,1 @@
+"""How long `penstock search` takes over many chunks, in a warm process and as a command."""
