@@ -14,6 +14,7 @@ from penstock.events.facts import Fact, FactBatch, encode
 from penstock.execution.workspace import Workspace
 from penstock.ledger.ledger import Ledger
 from penstock.ledger.releases import Release, Version
+from penstock.plan.folder import PIPELINES, RESILIENCE
 from penstock.plan.load import Loaded
 from penstock.plan.topology import Policy, Topology
 from penstock.records import short_hash
@@ -41,7 +42,7 @@ def release(workspace: Workspace, loaded: Loaded) -> dict[str, str]:
                 changed[name] = topology.digest
             if before:
                 _tell(ledger, cx, "config.reloaded", topology, {"before": before, "file": loaded.paths[name].name})
-        for kept, problem in _spoilt(loaded, ledger.releases.all(cx)).items():
+        for kept, problem in _spoilt(workspace.config, loaded, ledger.releases.all(cx)).items():
             if ledger.releases.spoil(cx, kept, problem):
                 in_force = ledger.releases.all(cx)[kept]
                 topology = Topology.decode(ledger.topology(cx, in_force.digest) or "")
@@ -68,7 +69,7 @@ def in_force(workspace: Workspace, loaded: Loaded) -> dict[str, Topology]:
         return found
     with ledger.read() as cx:
         releases = ledger.releases.all(cx)
-    spoilt = _spoilt(loaded, releases)
+    spoilt = _spoilt(workspace.config, loaded, releases)
     for name, kept in releases.items():
         declared = loaded.topologies.get(name)
         if name in spoilt or (declared is not None and kept.declared == declared.digest != kept.digest):
@@ -139,13 +140,18 @@ def _chosen(versions: list[Version], pipeline: str, to: str, current: str) -> Ve
     return versions[at + 1]
 
 
-def _spoilt(loaded: Loaded, releases: Mapping[str, Release]) -> dict[str, str]:
-    """Pipelines whose file is there and not sound → the first thing that is wrong with it."""
-    found: dict[str, str] = {}
+def _spoilt(config: Path, loaded: Loaded, releases: Mapping[str, Release]) -> dict[str, str]:
+    """Pipelines whose file is there and not sound, or names a policy that is not → the first thing that is wrong."""
+    wrong: dict[str, str] = {}
     for problem in loaded.problems:
-        for name, kept in releases.items():
-            if name not in loaded.topologies and kept.file and Path(problem.file).name == kept.file:
-                found.setdefault(name, problem.render().splitlines()[0][:_MESSAGE])
+        wrong.setdefault(Path(problem.file).name, problem.render().splitlines()[0][:_MESSAGE])
+    found: dict[str, str] = {}
+    for name, kept in releases.items():
+        if name in loaded.topologies or not kept.file or not (config / PIPELINES / kept.file).exists():
+            continue
+        first = wrong.get(kept.file) or wrong.get(RESILIENCE)
+        if first is not None:
+            found[name] = first
     return found
 
 

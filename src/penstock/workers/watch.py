@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.errors import PenstockError
 from penstock.execution.releases import in_force, release, tell_policies
 from penstock.execution.workspace import Workspace
+from penstock.plan.folder import RESILIENCE
 from penstock.plan.load import load_config
 
 _log = logging.getLogger("penstock.config")
@@ -26,6 +27,7 @@ class ConfigWatch:
         self._workspace, self._config, self._profile = workspace, config, profile
         self._seen = self._settling = self._files()
         self._loaded = load_config(config, profile)
+        self._policies = self._loaded.policies
         release(workspace, self._loaded)
         self._shown = self._in_force()
         self._known = self._needed()
@@ -55,8 +57,10 @@ class ConfigWatch:
         loaded = load_config(self._config, self._profile)
         for name, digest in release(self._workspace, loaded).items():
             _log.warning("%s %s (%s) is in force", name, loaded.topologies[name].version, digest[:12])
-        if loaded.policies != self._loaded.policies:
+        are_sound = not any(Path(problem.file).name == RESILIENCE for problem in loaded.problems)
+        if are_sound and loaded.policies != self._policies:
             tell_policies(self._workspace, loaded.policies)
+            self._policies = loaded.policies
         for problem in loaded.problems:
             _log.error("%s\nwhat was in force before stays", problem.render())
         self._loaded = loaded

@@ -131,3 +131,24 @@ def test_an_edit_is_live_a_mistake_is_not_and_what_waits_keeps_its_stages(up: Up
     assert [(each["version"], each["in_force"]) for each in listed] == [("2", False), ("1", True)]
     plan = up.penstock("plan", "waits", "--input", "note.md", "--json").ok().json
     assert (plan["version"], plan["digest"]) == ("1", rolled["digest"])
+
+
+def test_policies_come_in_force_when_they_are_sound(up: Up) -> None:
+    file = up.penstock.config / "resilience.yaml"
+    shipped = file.read_text()
+    up.wait(lambda: "waits_pipeline_job" in up.jobs())
+    file.write_text(shipped.replace("max_attempts: 3", "max_attempts: 4", 1))
+    up.wait(lambda: _files(up) == {"resilience.yaml", "waits.yaml"})
+
+    file.write_text(shipped.replace("max_attempts: 3", "max_attempts: 99", 1))
+    up.wait(lambda: up.penstock("status", "--json").ok().json["config"])
+    (unsound,) = up.penstock("status", "--json").ok().json["config"]
+    assert unsound["pipeline"] == "waits", "what names the policy stays as it was"
+    assert "resilience.yaml:15:19: `policies.default.max_attempts`" in unsound["problem"]
+    assert len(up.events("config.reloaded")) == 2
+    assert [event["subject"] for event in up.events("config.rejected")] == ["waits"]
+
+
+def _files(up: Up) -> set[str]:
+    """The files that have been told of: a policy is also part of the versions that name it."""
+    return {event["data"]["file"] for event in up.events("config.reloaded")}
