@@ -1,11 +1,16 @@
 """Documents from a service: what a run asks for, what it keeps, and what happens when it dies on the way."""
 
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import Penstock
 from tests.homes import Home
 from tests.homes import new_home as new_home
 from tests.rest_server import Reply, Service, clinicaltrials, study, write_source
@@ -90,6 +95,25 @@ def test_a_run_that_dies_between_two_pages_goes_on_at_the_second(new_home: NewHo
         assert [each["pageToken"] for each in service.asked[asked:]] == ["t4"]
         visit.home.work(visit.topology, visit.submit().jobs)
         assert set(visit.statuses().values()) == {JobStatus.COMPLETED}
+
+
+@pytest.mark.parametrize("answer", [1, 2, 3])
+def test_a_run_killed_while_it_reads_a_listing_is_finished_by_the_next(tmp_path: Path, answer: int) -> None:
+    """SIGKILL to the whole process group as an answer has been sent: nobody knows whether it was read."""
+    penstock = Penstock.at(tmp_path)
+    with Service(clinicaltrials, [study(n) for n in range(6)]) as service:
+        write_source(penstock.config, "clinicaltrials", service.url, size=2)
+        process = penstock.start("run", "auto", "--input", TARGET)
+        service.between = [lambda: None] * (answer - 1) + [partial(os.killpg, process.pid, signal.SIGKILL)]
+        assert process.wait(120) == -signal.SIGKILL
+        process.communicate()
+        asked = len(service.asked)
+        report = penstock.run("auto", TARGET)
+        again = [each.get("pageToken", "") for each in service.asked[asked:]]
+        calm = penstock.beside("calm").run("auto", TARGET)
+    assert report["documents"]["total"] == calm["documents"]["total"] == 6
+    assert len(again) < 3 or answer == 1, "what is in the ledger is not asked for again"
+    assert penstock.audit() == penstock.beside("calm").audit()
 
 
 def test_a_place_is_kept_only_when_its_documents_are_in_the_ledger(
