@@ -79,8 +79,8 @@ def test_a_daemon_killed_at_any_point_of_its_tick_leaves_one_run_for_each_batch(
 @pytest.mark.parametrize("repeats", [1, pytest.param(50, marks=LONG)])
 def test_what_two_daemons_start_at_once_is_done_once(folder: Path, repeats: int) -> None:
     for each in played(folder, "doubled", repeats):
-        # two that note a sensor for the first time collide in Dagster's storage, where each may lose one of the sensors:
-        # who loses has started nothing for it, and ticks again
+        # two that note a sensor for the first time collide in Dagster's storage, where each may lose one of them: who
+        # loses has started nothing for it, and ticks again
         assert each["codes"][-1] == [0, 0]
         # Dagster may make two runs under one key: what is asked for twice is claimed once
         assert len(set(each["runs"])) == DOCUMENTS, "no batch is asked for under two keys"
