@@ -149,6 +149,12 @@ class KafkaBroker(JavaServer):
         [done] = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
         return {each.partition: each.offset for each in done.result(30).topic_partitions if each.topic == topic}
 
+    def shares(self, group: str) -> list[int]:
+        """How many partitions each member of a consumer group has, fewest first."""
+        admin = self.admin()
+        [found] = admin.describe_consumer_groups([group]).values()
+        return sorted(len(each.assignment.topic_partitions) for each in found.result(30).members)
+
     def _answers(self) -> bool:
         from confluent_kafka import KafkaException
 

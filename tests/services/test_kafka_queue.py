@@ -206,3 +206,42 @@ def test_a_broker_killed_and_started_again_loses_nothing(tmp_path: Path) -> None
             queue.settle(hint)
         queue.close()
         assert topics.committed() == {0: 5}
+
+
+def test_what_could_not_be_committed_is_committed_once_the_broker_is_there_again(tmp_path: Path) -> None:
+    with kafka_broker(tmp_path) as broker:
+        topics = Topics(broker)
+        queue = topics.queue(timeout_seconds=3, session_seconds=120)
+        queue.publish([event(1)])
+        (hint,) = received(queue, 1)
+        broker.kill()
+        queue.settle(hint)
+        until = time.monotonic() + 8
+        while time.monotonic() < until:  # the commit goes out, and comes to nothing
+            assert queue.receive(1, 0.2) == []
+        broker.start()
+        until = time.monotonic() + PATIENCE
+        while topics.committed() != {0: 1}:
+            assert time.monotonic() < until, topics.committed()
+            assert queue.receive(1, 0.2) == [], "this consumer keeps its place, and the message does not come again"
+        queue.close()
+
+
+def test_a_partition_that_comes_back_is_read_though_it_was_held_when_it_left(kafka: KafkaBroker) -> None:
+    topics = Topics(kafka, partitions=2)
+    first, second = topics.queue(), topics.queue()
+    until = time.monotonic() + PATIENCE
+    while kafka.shares(f"group-{topics.name}") != [2]:
+        assert time.monotonic() < until
+        assert first.receive(0, 0.2) == []
+    while kafka.shares(f"group-{topics.name}") != [1, 1]:
+        assert time.monotonic() < until
+        assert first.receive(0, 0.1) == second.receive(1, 0.1) == []
+    assert first.receive(1, 0.2) == [], "it goes on with what it has"
+    second.close()
+    while kafka.shares(f"group-{topics.name}") != [2]:
+        assert time.monotonic() < until
+        assert first.receive(1, 0.2) == []
+    first.publish([event(number) for number in range(16)])
+    assert len(names(received(first, 16))) == 16
+    first.close()

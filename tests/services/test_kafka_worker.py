@@ -105,9 +105,7 @@ class Site:
 
     def members(self) -> int:
         """How many workers of the group have partitions."""
-        admin = self.broker.admin()
-        [found] = admin.describe_consumer_groups([self.topic]).values()
-        return sum(bool(each.assignment.topic_partitions) for each in found.result(30).members)
+        return sum(count > 0 for count in self.broker.shares(self.topic))
 
     def ended(self, worker: subprocess.Popen[str]) -> Any:
         """The report of a worker that is asked to end."""

@@ -28,6 +28,10 @@ class Offsets:
                 moved.append((partition, position))
         return moved
 
+    def untold(self, partition: int) -> None:
+        """What was told last of a partition has not been heard: it is told again."""
+        self._told.pop(partition, None)
+
     def forget(self, partition: int) -> None:
         """A partition was given away."""
         self._open.pop(partition, None)

@@ -74,6 +74,7 @@ class KafkaRequestQueue:
                         "partition.assignment.strategy": "cooperative-sticky",
                         "session.timeout.ms": self._settings.session_seconds * 1000,
                         "heartbeat.interval.ms": self._settings.session_seconds * 200,
+                        "on_commit": self._committed,
                     }
                 )
             )
@@ -86,10 +87,10 @@ class KafkaRequestQueue:
         """Up to `limit` hints; with 0, the partitions are paused, and nothing but signs of life goes out."""
         self.prepare()
         self._commit()
-        self._hold(limit == 0)
         from confluent_kafka import KafkaException
 
         try:
+            self._hold(limit == 0)
             found = [self._hint(message) for message in self._consumer.consume(max(1, limit), seconds)]
         except (UnavailableError, KafkaException) as exc:
             self.close()  # what has come and was not handed out comes again to whoever joins next
@@ -152,7 +153,8 @@ class KafkaRequestQueue:
         with effect("queue.commit"):
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=not wait)
-            except KafkaException as exc:  # they come again, and are found to be over
+            except KafkaException as exc:
+                self._committed(exc, offsets)
                 _log.warning("offsets of %s could not be committed: %s", topic, exc.args[0].name())
 
     def _hold(self, hold: bool) -> None:
@@ -166,11 +168,19 @@ class KafkaRequestQueue:
             return  # the client goes on by itself
         raise self._connection.unavailable(f"does not let `{self._settings.topic}` be read ({error.name()})")
 
-    def _revoked(self, _consumer: Any, partitions: Sequence[Any]) -> None:
+    def _committed(self, error: Any, partitions: Sequence[Any]) -> None:
+        """What came of a commit; what it failed for goes into the next one."""
+        for each in partitions:
+            if error is not None or each.error is not None:
+                self._offsets.untold(each.partition)
+
+    def _revoked(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Others take partitions over: what is settled of them is committed before."""
         self._commit(wait=True)
-        self._lost(_consumer, partitions)
+        self._lost(consumer, partitions)
 
-    def _lost(self, _consumer: Any, partitions: Sequence[Any]) -> None:
+    def _lost(self, consumer: Any, partitions: Sequence[Any]) -> None:
+        if self._paused:
+            consumer.resume(partitions)  # the client would still hold them when they come back
         for each in partitions:
             self._offsets.forget(each.partition)

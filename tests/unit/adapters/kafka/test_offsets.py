@@ -30,6 +30,17 @@ def test_a_partition_that_was_given_away_is_left_to_its_new_owner() -> None:
     assert offsets.settled() == [(1, 5)]
 
 
+def test_what_was_not_heard_is_told_again() -> None:
+    offsets = Offsets()
+    offsets.receive(0, 5)
+    offsets.settle(0, 5)
+    assert offsets.settled() == [(0, 6)]
+    offsets.untold(0)
+    assert offsets.settled() == [(0, 6)]
+    offsets.untold(1)
+    assert offsets.settled() == []
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 30)), max_size=80))
 def test_a_commit_is_never_past_what_is_open(steps: list[tuple[int, bool, int]]) -> None:
     offsets = Offsets()
