@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -145,15 +146,29 @@ class KafkaBroker(JavaServer):
         """What a consumer group has committed, by partition; partitions without a commit are left out."""
         from confluent_kafka import ConsumerGroupTopicPartitions
 
-        admin = self.admin()
-        [done] = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
-        return {each.partition: each.offset for each in done.result(30).topic_partitions if each.topic == topic}
+        wanted = [ConsumerGroupTopicPartitions(group)]
+        found = self._coordinated(lambda admin: admin.list_consumer_group_offsets(wanted))
+        return {each.partition: each.offset for each in found.topic_partitions if each.topic == topic}
 
     def shares(self, group: str) -> list[int]:
         """How many partitions each member of a consumer group has, fewest first."""
-        admin = self.admin()
-        [found] = admin.describe_consumer_groups([group]).values()
-        return sorted(len(each.assignment.topic_partitions) for each in found.result(30).members)
+        found = self._coordinated(lambda admin: admin.describe_consumer_groups([group]))
+        return sorted(len(each.assignment.topic_partitions) for each in found.members)
+
+    def _coordinated(self, ask: Callable[[Any], dict[str, Any]]) -> Any:
+        """What the coordinator of a group answers, once it is there: a broker that has just started loads it first."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        loading = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
+        admin, deadline = self.admin(), time.monotonic() + 30
+        while True:
+            [asked] = ask(admin).values()
+            try:
+                return asked.result(30)
+            except KafkaException as exc:
+                if exc.args[0].code() not in loading or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def _answers(self) -> bool:
         from confluent_kafka import KafkaException
