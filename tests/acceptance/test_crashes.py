@@ -1,11 +1,16 @@
 """A run that is killed is finished by the next one; two runs at once share the work."""
 
 import json
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
+import pytest
 from tests.acceptance.conftest import NAMES
 from tests.command import Penstock, kill
+from tests.unit.workers.test_up import processes_of
 
 
 def kill_after(process: subprocess.Popen[str], stage: str) -> None:
@@ -40,3 +45,34 @@ def test_two_runs_at_once_do_each_thing_once(penstock: Penstock, documents: Path
     for stages in zip(*(report["stages"] for report in reports), strict=True):
         assert sum(stage["executed"] for stage in stages) == len(NAMES), stages[0]["name"]
     penstock.audit()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="tells processes apart by /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_of_several_processes_ends_with_them_and_is_finished_by_the_next(
+    penstock: Penstock, tmp_path: Path, how: signal.Signals
+) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for number in range(90):
+        (notes / f"{number}.md").write_text(f"# Note {number}\n\nWhat was seen on day {number}, in a few words.\n")
+    calm = penstock.beside("calm")
+    report = calm.run("auto", notes, more=("--workers", "3"))
+    assert [stage["executed"] for stage in report["stages"]] == [90] * 8
+    assert len(report["runs"]) > 1
+    process = penstock.start("run", "auto", "--input", notes, "--workers", "3")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.split()[:1] == ["parse"]:
+            os.kill(process.pid, how)
+            break
+    process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 130}[how]
+    until = time.monotonic() + 20
+    while processes_of(penstock.home) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert processes_of(penstock.home) == [], "none outlives the run"
+    final = penstock.run("auto", notes)
+    counts = final["documents"]
+    assert (counts["total"], counts["done"] + counts["unchanged"]) == (90, 90)
+    assert penstock.audit() == calm.audit()

@@ -1,6 +1,7 @@
 """Progress of a run on stderr: a bar for each stage where there is a terminal, lines where there is none."""
 
 import sys
+import threading
 import time
 from collections import Counter
 from typing import Any
@@ -15,8 +16,10 @@ class Display:
     def __init__(self, topology: Topology) -> None:
         self._stages = stage_names(topology)
         self._first = True
+        self._done = 0
         self._earlier: Counter[str] = Counter()
         self._ended = time.perf_counter()
+        self._lock = threading.Lock()
         self._tasks: dict[str, Any] = {}
         self._bar: Any = _bar() if sys.stderr.isatty() else None
 
@@ -51,16 +54,25 @@ class Display:
             self._bar.update(self._tasks[stage], completed=self._earlier[stage] + done)
         if done < total:
             return
-        self._earlier[stage] += total
+        self.passed(stage, total)
         now = time.perf_counter()
         if self._bar is None and self._first:
             console.note(f"  {stage:<14} {total:>6} documents  {now - self._ended:8.2f} s")
         self._ended = now
 
+    def passed(self, stage: str, documents: int) -> None:
+        """A stage is through with a batch of so many documents, here or in another process of the run."""
+        with self._lock:
+            self._earlier[stage] += documents
+            if stage in self._tasks:
+                self._bar.start_task(self._tasks[stage])
+                self._bar.update(self._tasks[stage], completed=self._earlier[stage])
+
     def batch(self, done: int, total: int) -> None:
         """So many documents have come to their end."""
         self._first = False  # of many batches, only the first one's stages are told
-        if self._bar is None and done < total:
+        news, self._done = done != self._done, done
+        if self._bar is None and news and done < total:
             console.note(f"  {done:,} of {total:,} documents")
 
 

@@ -84,6 +84,15 @@ def run(
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete what the inputs once held and no longer hold.")
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            envvar="PENSTOCK_WORKERS",
+            help="How many processes share the work, each with its own models.",
+        ),
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Run a pipeline over documents now, through Dagster, and wait for the end.
@@ -95,18 +104,22 @@ def run(
     began = time.perf_counter()
     topology, workspace = _open(pipeline, tenant, source)
     from penstock.cli.progress import Display
+    from penstock.compiler.lanes import Lanes
     from penstock.execution.removal import prune as prune_documents
     from penstock.execution.result import run_result
     from penstock.execution.submit import submit as submit_documents
     from penstock.execution.sweep import sweep
 
-    with Display(topology) as display:
+    with Lanes(workspace, topology, workers - 1) as lanes, Display(topology) as display:
         display.say(f"looking for documents in {', '.join(inputs)}")
-        submission = submit_documents(workspace, topology, inputs, tenant=tenant, source=source, afresh=prune)
+        submission = submit_documents(
+            workspace, topology, inputs, tenant=tenant, source=source, afresh=prune, on_jobs=lanes.feed
+        )
         deleted = prune_documents(workspace, tenant, inputs, submission.seen) if prune else []
         if submission.duplicates:
             display.say(f"{submission.duplicates} found more than once with the same content: each is taken once")
         display.found(submission.total, submission.unchanged, len(submission.jobs))
+        lanes.watch(display.passed)
         runs: list[str] = []
         stages: dict[str, Any] = {}
         try:
@@ -114,7 +127,7 @@ def run(
                 workspace.stages.prepare(stage for stage in topology.stages if stage.gate is None)
                 from penstock.compiler.launch import Launcher  # takes a second, while the adapters are made
 
-                launcher = Launcher(workspace, topology, display.stage)
+                launcher = Launcher(workspace, topology, display.stage, lanes=lanes)
 
                 def batch_ended(done: int, total: int) -> None:
                     display.batch(done, total)

@@ -1,7 +1,8 @@
 """Running now: queued jobs of a submission go through Dagster in this process, batch by batch, until each has ended."""
 
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -10,6 +11,7 @@ from dagster import DagsterInstance
 
 from penstock.compiler.in_process import run_in_process
 from penstock.compiler.instance import open_instance, prepare
+from penstock.compiler.lanes import Lanes
 from penstock.compiler.lost_runs import end_lost_runs
 from penstock.compiler.session import Session
 from penstock.errors import StageError
@@ -25,6 +27,9 @@ from penstock.plan.topology import Topology, stage_names
 
 _POLL_SECONDS = 0.2
 
+More = Callable[[], Sequence[str] | None]
+"""Jobs that have come since the last call; None where none will come any more."""
+
 
 @dataclass
 class RunReport:
@@ -35,46 +40,81 @@ class RunReport:
 
 
 class Launcher:
-    """Takes jobs through Dagster in this process. Other processes on the same home share the work by the ledger."""
+    """Takes jobs through Dagster in this process. Other processes on the same home share the work by the ledger.
 
-    def __init__(self, workspace: Workspace, topology: Topology, progress: Progress = no_progress) -> None:
+    Args:
+        lanes: processes that help, and have been told of the jobs.
+        share: among how many processes this one takes its share, where it is one of several.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        topology: Topology,
+        progress: Progress = no_progress,
+        *,
+        lanes: Lanes | None = None,
+        share: int = 1,
+    ) -> None:
         self.workspace = workspace
         self.topology = topology
         self.progress = progress
+        self._lanes = lanes
+        self._share = share if lanes is None else lanes.count + 1
         self.report = RunReport(
             stages={name: StageOutcome(name, topology.stage(name).type) for name in stage_names(topology)}
         )
 
-    def run(self, jobs: Sequence[str], on_batch: Callable[[int, int], None] = lambda done, total: None) -> RunReport:
-        """Work until every job has an end state or waits at a gate, whoever does the work."""
-        if not jobs:
+    def run(
+        self,
+        jobs: Sequence[str],
+        on_batch: Callable[[int, int], None] = lambda done, total: None,
+        more: More | None = None,
+    ) -> RunReport:
+        """Work until every job has an end state or waits at a gate, whoever does the work.
+
+        Args:
+            on_batch: called with how many jobs have ended, and how many there are.
+            more: where further jobs come from while it works.
+        """
+        if not jobs and more is None:
             return self.report
         for stage in self.topology.stages:
             if stage.gate is None:
                 with suppress(StageError):  # this one is for the documents
                     self.workspace.stages.form(stage)  # what is not installed is told before anything starts
+        gc.freeze()  # what is loaded by now stays: looking through it again and again takes a twelfth of a run's time
         ledger = self.workspace.ledger
         folder = prepare(self.workspace.home)
         with open_instance(folder) as instance, ledger.worker(self.workspace.profile.lease_seconds) as worker:
-            left = dict.fromkeys(jobs)
+            left, total = dict.fromkeys(jobs), len(jobs)
             ledger.recover()
             end_lost_runs(instance, self.workspace)
-            while left:
+            while left or more is not None:
+                if more is not None:
+                    found = more()
+                    left |= dict.fromkeys(found or ())
+                    total += len(found or ())
+                    more = more if found is not None else None
                 ledger.recover()
                 tend_gates(self.workspace)
-                batch = self._claim(worker, left)
+                batch = self._claim(worker, left, 1 if more else self._share)
                 if batch is not None:
                     self._execute(batch, instance)
                     self._strike(left, list(batch.keys))
-                elif left:
+                elif left or more:
                     time.sleep(_POLL_SECONDS)
-                on_batch(len(jobs) - len(left), len(jobs))
+                on_batch(total - len(left), total)
+        for ended in self._lanes.finish() if self._lanes is not None else ():
+            self.report.runs += ended.runs
+            self._count(ended.stages)
         return self.report
 
-    def _claim(self, worker: Worker, left: dict[str, None]) -> BatchRun | None:
+    def _claim(self, worker: Worker, left: dict[str, None], share: int) -> BatchRun | None:
         """The next batch of what is left; jobs that have ended, by whoever's hand, are struck off on the way."""
-        ledger = self.workspace.ledger
-        for part in slices(list(left)):
+        ledger, limits = self.workspace.ledger, self.workspace.profile.batch
+        size = min(limits.documents, -(-len(left) // share))
+        for part in slices(list(left), size) if left else ():
             queued = self._strike(left, part)
             if not queued:
                 continue
@@ -82,7 +122,7 @@ class Launcher:
                 found = ledger.jobs.get(cx, queued)
             digest, segment = found[queued[0]].topology, found[queued[0]].segment
             same = [found[job] for job in queued if (found[job].topology, found[job].segment) == (digest, segment)]
-            ids = batch_of(same, self.workspace.profile.batch)
+            ids = batch_of(same, limits)
             batch = claim_batch(
                 self.workspace,
                 worker,
@@ -112,6 +152,9 @@ class Launcher:
         try:
             run_in_process(session, instance)
         finally:
-            for outcome in session.outcomes:
-                if outcome.stage in self.report.stages:
-                    self.report.stages[outcome.stage].add(outcome)
+            self._count(session.outcomes)
+
+    def _count(self, outcomes: Iterable[StageOutcome]) -> None:
+        for outcome in outcomes:
+            if outcome.stage in self.report.stages:
+                self.report.stages[outcome.stage].add(outcome)

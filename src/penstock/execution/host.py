@@ -29,7 +29,7 @@ def main() -> None:
     """Answer until the socket is closed."""
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the run ends its host itself
-    _die_with(parent)
+    die_with(parent)
     line = socket.socket(fileno=int(sys.argv[1]))
     inbox: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(line, inbox), name="penstock-reader", daemon=True).start()
@@ -60,7 +60,8 @@ def _read(line: socket.socket, inbox: "queue.SimpleQueue[Request]") -> None:
     os._exit(0)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """End at once when the parent does, also in the middle of native code (Linux; elsewhere only looked at now)."""
     if sys.platform == "linux":
         # prctl(2): the kernel kills this process when the thread that started it ends
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,7 +4,7 @@ What is unchanged costs a read, a hash and a share of one query; it leaves no jo
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,10 +58,14 @@ def submit(
     tenant: str,
     source: str = "",
     afresh: bool = False,
+    on_jobs: Callable[[Sequence[str]], None] = lambda jobs: None,
 ) -> Submission:
     """Store what the inputs hold and queue a job for each document that is not done.
 
     A service is asked only for what it has new since this pipeline last asked, unless `afresh`.
+
+    Args:
+        on_jobs: told, while the search goes on, of jobs that are to be worked on.
     """
     ledger = workspace.ledger
     submission = Submission()
@@ -71,10 +75,14 @@ def submit(
     finder = Finder(workspace.resources, workspace.shared)
     for part in finder.find(targets, source, kept_cursors(ledger, tenant, topology, afresh=afresh)):
         fresh = list(without_doubles(part, hashes, submission))
+        before = len(submission.jobs)
         _submit_part(workspace, topology, tenant, fresh, submission)
+        on_jobs(submission.jobs[before:])
     submission.seen = set(hashes)
     if not afresh:
+        before = len(submission.jobs)
         _take_up(workspace, topology, tenant, targets, hashes, submission)
+        on_jobs(submission.jobs[before:])
     submission.total = len(hashes) + len(submission.refused)
     return submission
 

@@ -91,6 +91,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     assert up.process.returncode == 0, err[-3000:]
 
 
+@pytest.mark.usefixtures("measured")
 def test_an_edit_is_live_a_mistake_is_not_and_what_waits_keeps_its_stages(up: Up) -> None:
     job, behind = "waits_pipeline_job", "waits_pipeline_after_look_job"
     up.wait(lambda: job in up.jobs())
