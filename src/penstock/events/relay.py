@@ -8,7 +8,8 @@ from penstock.events.facts import FactBatch, decode
 from penstock.ledger.ledger import Ledger
 from penstock.ports import EventSink, RequestQueue
 
-_ROWS = 100
+_FACTS = 5_000
+"""So many are rendered and sent at a time: what is owed after an outage may be more than fits in memory."""
 _ASKED = "pdf.requested"
 
 
@@ -32,7 +33,7 @@ class Relay:
         sent = 0
         while True:
             with self._ledger.read() as cx:
-                pending = self._ledger.outbox.pending(cx, _ROWS)
+                pending = self._ledger.outbox.pending(cx, _FACTS)
             if not pending:
                 return sent
             rows = [(sequence, at, decode(facts)) for sequence, at, facts in pending]

@@ -11,6 +11,9 @@ from penstock.ledger.clock import now
 from penstock.ledger.database import Database
 from penstock.ledger.tables import outbox
 
+_ROWS = 500
+_AT_ONCE = 10
+
 
 class Outbox:
     """The outbox of a ledger."""
@@ -24,9 +27,18 @@ class Outbox:
             cx.execute(outbox.insert(), [{"facts": facts, "count": count}])
 
     def pending(self, cx: Connection, limit: int) -> list[tuple[int, float, bytes]]:
-        """(sequence, time, facts) of rows not yet relayed, oldest first."""
-        query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(outbox.c.relayed_at.is_(None))
-        return list(cx.execute(query.order_by(outbox.c.sequence).limit(limit)))
+        """(sequence, time, facts) of rows not yet relayed, oldest first: the first, and more up to `limit` facts."""
+        columns = [outbox.c[name] for name in ("sequence", "created_at", "facts", "count")]
+        query = select(*columns).where(outbox.c.relayed_at.is_(None)).order_by(outbox.c.sequence).limit(_ROWS)
+        found: list[tuple[int, float, bytes]] = []
+        facts = 0
+        with cx.execute(query.execution_options(yield_per=_AT_ONCE)) as rows:
+            for sequence, at, encoded, count in rows:
+                facts += count
+                if found and facts > limit:
+                    break
+                found.append((sequence, at, encoded))
+        return found
 
     def mark_relayed(self, cx: Connection, sequences: Sequence[int]) -> None:
         mine = and_(outbox.c.sequence.in_(sequences), outbox.c.relayed_at.is_(None))

@@ -39,6 +39,14 @@ def test_facts_are_owed_until_they_are_relayed_and_kept_for_ever(ledger: Ledger)
         assert [row[2] for row in ledger.outbox.all(cx)] == [b"one", b"\x00\xff"]
 
 
+def test_what_is_owed_comes_in_parts_of_so_many_facts(ledger: Ledger) -> None:
+    with ledger.begin() as cx:
+        for facts in (b"one", b"two", b"three"):
+            ledger.outbox.add(cx, facts, 4)
+        parts = {limit: [row[2] for row in ledger.outbox.pending(cx, limit)] for limit in (1, 7, 8, 12)}
+    assert parts == {1: [b"one"], 7: [b"one"], 8: [b"one", b"two"], 12: [b"one", b"two", b"three"]}
+
+
 def test_facts_of_a_transaction_that_fails_are_not_owed(ledger: Ledger) -> None:
     (job,) = add(ledger, "a")
 
