@@ -37,7 +37,7 @@ class PartialFile(NamedTuple):
         self.file.close()
 
 
-def write_atomically(path: Path, blocks: Iterable[bytes], store: str) -> None:
+def write_atomically(path: Path, blocks: Iterable[bytes | memoryview], store: str) -> None:
     """Write `blocks` to `path`, replacing what is there; returns when file and name are on disk."""
     with closing(write_partial(path, blocks, store, sync=True)) as partial:
         try:
@@ -48,7 +48,7 @@ def write_atomically(path: Path, blocks: Iterable[bytes], store: str) -> None:
     sync_folder(path.parent, store)
 
 
-def write_partial(path: Path, blocks: Iterable[bytes], store: str, *, sync: bool) -> PartialFile:
+def write_partial(path: Path, blocks: Iterable[bytes | memoryview], store: str, *, sync: bool) -> PartialFile:
     """Write `blocks` to a new file beside `path`; the caller publishes and closes it. Leaves nothing when it fails."""
     make_folder(path.parent, store)
     partial = _open_partial(path)

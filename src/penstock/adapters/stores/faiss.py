@@ -1,7 +1,9 @@
 """Dense vectors with Faiss: immutable segments on disk, one flat index for each in memory, `vectors/<tenant>/`."""
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -132,15 +134,27 @@ class FaissIndex:
                 return self._views[tenant]
 
     def _load(self, segments: Sequence[Segment], known: _View) -> _View:
-        blocks = {}
-        rows = []
-        for segment, live in zip(segments, live_builds(segments), strict=True):
-            blocks[segment] = known.blocks.get(segment) or tuple(self._blocks(segment))
-            rows += [each for block in blocks[segment] if (each := self._live_rows(block, live)).count]
+        new = [segment for segment in segments if segment not in known.blocks]
+        if len(new) > 1:  # reading, checking and copying megabytes, they leave Python to the other threads
+            with ThreadPoolExecutor(min(len(new), os.cpu_count() or 1)) as pool:
+                loaded = dict(zip(new, pool.map(self._blocks, new), strict=True))
+        else:
+            loaded = {segment: self._blocks(segment) for segment in new}
+        loaded = {**known.blocks, **loaded}
+        blocks = {segment: loaded[segment] for segment in segments}
+        rows = [
+            each
+            for segment, live in zip(segments, live_builds(segments), strict=True)
+            for block in blocks[segment]
+            if (each := self._live_rows(block, live)).count
+        ]
         return _View(segments=segments, blocks=blocks, rows=tuple(rows))
 
-    def _blocks(self, segment: Segment) -> Iterator[_Block]:
-        groups: dict[tuple[str, int], list[tuple[Part, bytes]]] = {}
+    def _blocks(self, segment: Segment) -> tuple[_Block, ...]:
+        return tuple(self._blocks_of(segment))
+
+    def _blocks_of(self, segment: Segment) -> Iterator[_Block]:
+        groups: dict[tuple[str, int], list[tuple[Part, memoryview]]] = {}
         for part, vectors in zip(segment.header.parts, segment.rows(), strict=True):
             groups.setdefault((part.model, part.dimension), []).append((part, vectors))
         for (model, dimension), pairs in groups.items():

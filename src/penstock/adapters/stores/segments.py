@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +24,8 @@ from penstock.adapters.stores.filelock import locked
 from penstock.effects import effect
 from penstock.errors import UnavailableError
 from penstock.records import EmbeddingBatch, Record, short_hash
+
+Buffer = bytes | memoryview
 
 _MAGIC = b"PENSEG1\n"
 _DIGEST = 16
@@ -69,18 +72,18 @@ class Segment:
     def row_count(self) -> int:
         return sum(len(part.chunk_ids) for part in self.header.parts)
 
-    def rows(self) -> list[bytes]:
+    def rows(self) -> list[memoryview]:
         """The float32 rows of each part.
 
         Raises `FileNotFoundError` when a compaction has taken the file away, `UnavailableError` when it is broken.
         """
         with self.path.open("rb") as file:
             file.seek(self.start)
-            blocks = [file.read(part.size) for part in self.header.parts]
-            digest = file.read(_DIGEST + 1)
-        if digest != _digest(blocks):
+            rest = memoryview(file.read())
+        ends = list(accumulate((part.size for part in self.header.parts), initial=0))
+        if rest[ends[-1] :] != _digest([rest[: ends[-1]]]):
             raise _broken(self.path)
-        return blocks
+        return [rest[first:last] for first, last in pairwise(ends)]
 
 
 def part_of(build: str, batch: EmbeddingBatch) -> Part:
@@ -180,7 +183,7 @@ class SegmentFolder:
         self._known = loaded
         return list(loaded.values())
 
-    def _write(self, suffix: str, header: Header, blocks: Iterable[bytes]) -> None:
+    def _write(self, suffix: str, header: Header, blocks: Iterable[Buffer]) -> None:
         names = self._list()
         number = _number(names[-1]) + 1 if names else 1
         # The random part tells the file from one of the same number in a folder that was removed and written anew.
@@ -217,7 +220,7 @@ def _live_parts(segments: Sequence[Segment]) -> list[Part]:
     return [part for segment, live in pairs for part in segment.header.parts if part.build in live]
 
 
-def _live_rows(segments: Sequence[Segment]) -> Iterator[bytes]:
+def _live_rows(segments: Sequence[Segment]) -> Iterator[Buffer]:
     for segment, live in zip(segments, live_builds(segments), strict=True):
         if any(part.build in live for part in segment.header.parts):
             rows = zip(segment.header.parts, segment.rows(), strict=True)
@@ -244,7 +247,7 @@ def _is_worth_compacting(segments: Sequence[Segment]) -> bool:
     return has_many_files or rows - live > max(live, _DEAD_ROWS)
 
 
-def _encode(header: Header, blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _encode(header: Header, blocks: Iterable[Buffer]) -> Iterator[Buffer]:
     encoded = msgspec.msgpack.encode(header)
     yield _MAGIC + len(encoded).to_bytes(8, "little") + _digest([encoded]) + encoded
     digest = hashlib.blake2b(digest_size=_DIGEST)
@@ -274,7 +277,7 @@ def _sound(path: Path) -> Segment | None:
     return segment
 
 
-def _digest(blocks: Iterable[bytes]) -> bytes:
+def _digest(blocks: Iterable[Buffer]) -> bytes:
     digest = hashlib.blake2b(digest_size=_DIGEST)
     for block in blocks:
         digest.update(block)
