@@ -161,8 +161,7 @@ class _Composer:
         if exposed:
             self._hide(event)
         if exposed or secrets.has_url_password(text):
-            message = "a secret does not stand in a file; name the environment variable that holds it: `{env: NAME}`"
-            self._file.tell(self._file.problem("literal-secret", message, loc), loc)
+            self._file.tell(self._file.problem("literal-secret", secrets.LITERAL_SECRET, loc), loc)
         elif ambiguous:
             message = "not every YAML reader takes this for the same value; quote it, or write a plain decimal number"
             self._file.tell(self._file.problem("ambiguous-value", message, loc), loc)

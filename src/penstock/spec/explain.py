@@ -10,6 +10,7 @@ from penstock.errors import nearest
 from penstock.spec.composer import reads_as
 from penstock.spec.model import NAME_PATTERN
 from penstock.spec.problems import Problem, ticked
+from penstock.spec.secrets import LITERAL_SECRET
 from penstock.spec.source import Loc, YamlFile
 
 _SHAPES = {
@@ -34,7 +35,14 @@ def explain(
         code: the problems' code, instead of one for each kind of error.
     """
     problems = []
-    for error in exc.errors(include_url=False, include_input=False):
+    errors = exc.errors(include_url=False, include_input=False)
+    for error in errors:
+        own = tuple(error["loc"])
+        for length in range(1, len(own) + 1):
+            if _is_secret(model, own[:length]):  # before any line is quoted
+                place = file.node((*loc, *own[:length])).value
+                file.hidden.setdefault(place.line, place.column)
+    for error in errors:
         own = tuple(error["loc"])
         if not file.is_told((*loc, *own)):
             problems.append(_Reading(file, model, where, loc, code).problem(error["type"], own, error))
@@ -53,25 +61,37 @@ class _Reading:
 
     def problem(self, kind: str, own: Loc, error: Mapping[str, Any]) -> Problem:
         if kind == "missing":
-            return self._make("missing-key", f"{_label(own)} is missing", own[:-1])
+            return self._make("missing-key", f"{self._label(own)} is missing", own[:-1])
         if kind == "extra_forbidden":
             keys = keys_of(model) if (model := _model_at(self._model, own[:-1])) else ()
-            return self._make("unknown-key", f"unknown key {_label(own)}", own, keys, nearest(str(own[-1]), keys))
+            return self._make("unknown-key", f"unknown key {self._label(own)}", own, keys, nearest(str(own[-1]), keys))
         if own and own[-1] == "[key]" and kind == "literal_error":
             keys = _expected(error)
             return self._make(
-                "unknown-key", f"unknown key {_label(own[:-1])}", own[:-1], keys, nearest(str(own[-2]), keys)
+                "unknown-key", f"unknown key {self._label(own[:-1])}", own[:-1], keys, nearest(str(own[-2]), keys)
             )
         if own and own[-1] == "[key]":
             what, _ = self._what(kind, error, str(own[-2]))
-            return self._make("bad-value", f"{_label(own[:-1])} {what}", own[:-1], at_key=True)
+            return self._make("bad-value", f"{self._label(own[:-1])} {what}", own[:-1], at_key=True)
+        if _is_secret(self._model, own) or _is_secret(self._model, own[:-1]):
+            return self._make("literal-secret", LITERAL_SECRET, own)
         raw = self._file.node((*self._loc, *own)).raw
+        if kind == "union_tag_invalid":
+            tag = str(error["ctx"]["discriminator"]).strip("'")
+            accepted = tuple(re.findall(r"'([^']*)'", str(error["ctx"]["expected_tags"])))
+            return self._make(
+                "bad-value",
+                f"{self._label((*own, tag))} should be one of those accepted",
+                (*own, tag),
+                accepted,
+                nearest(str(error["ctx"]["tag"]), accepted),
+            )
         if kind in ("literal_error", "enum"):
             accepted = _expected(error)
-            message = f"{_label(own)} should be one of those accepted"
+            message = f"{self._label(own)} should be one of those accepted"
             return self._make("bad-value", message, own, accepted, nearest(raw, accepted) if raw else None)
         what, suggestion = self._what(kind, error, raw)
-        return self._make("bad-value", f"{_label(own)} {what}" if own else what, own, (), suggestion)
+        return self._make("bad-value", f"{self._label(own)} {what}" if own else what, own, (), suggestion)
 
     def _make(
         self,
@@ -91,6 +111,16 @@ class _Reading:
             accepted=accepted,
             suggestion=suggestion,
         )
+
+    def _label(self, own: Loc) -> str:
+        """The way to a value as it is written. What pydantic adds to it, the tag of a union, is left out."""
+        found, text = self._loc, ""
+        for number, step in enumerate(own):
+            if number < len(own) - 1 and (*found, step) not in self._file.nodes:
+                continue
+            found = (*found, step)
+            text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        return ticked(text)
 
     @staticmethod
     def _what(kind: str, error: Mapping[str, Any], raw: str | None) -> tuple[str, str | None]:
@@ -118,13 +148,6 @@ def _expected(error: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
 
 
-def _label(loc: Loc) -> str:
-    text = ""
-    for step in loc:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return ticked(text)
-
-
 def _model_at(annotation: Any, loc: Loc) -> type[BaseModel] | None:
     """The model that the keys of the value at `loc` belong to."""
     models = _models_in(annotation)
@@ -134,7 +157,16 @@ def _model_at(annotation: Any, loc: Loc) -> type[BaseModel] | None:
         for name, field in model.model_fields.items():
             if loc[0] in (name, field.alias):
                 return _model_at(field.annotation, loc[1:])
+    for model in models:
+        if any(loc[0] in get_args(field.annotation) for field in model.model_fields.values()):  # the tag of a union
+            return _model_at(model, loc[1:])
     return _model_at(annotation, loc[1:])
+
+
+def _is_secret(model: type[BaseModel], loc: Loc) -> bool:
+    """Whether the value at `loc` names an environment variable: what stands there instead may be the secret itself."""
+    found = _model_at(model, loc)
+    return loc != () and found is not None and set(found.model_fields) == {"env"}
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -9,6 +9,8 @@ from penstock.spec.model import SpecModel
 
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
+LITERAL_SECRET = "a secret does not stand in a file; name the environment variable that holds it: `{env: NAME}`"  # noqa: S105 - what is said of one
+
 _KEY = (
     r"(?:[\w-]*(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|password|passwd|credentials?|authorization)"
     r"|(?:[\w-]*(?:access|api|auth|bearer|bot|refresh|session)[_-]?)?token)"

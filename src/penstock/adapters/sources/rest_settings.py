@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from penstock.adapters.secret_name import SecretName
 from penstock.adapters.sniff import KINDS
@@ -13,7 +13,14 @@ from penstock.adapters.sniff import KINDS
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PATH = r"^[^.\[\]]+(\[\])?(\.[^.\[\]]+(\[\])?)*$"
 
-Path = Annotated[str, Field(pattern=_PATH, max_length=256)]
+
+def _path(text: str) -> str:
+    if not re.match(_PATH, text):
+        raise ValueError("is no path; `results`, `meta.next_cursor` and `authors[].name` are some")
+    return text
+
+
+Path = Annotated[str, Field(max_length=256, json_schema_extra={"pattern": _PATH}), AfterValidator(_path)]
 """Where something stands in a record or an answer: `meta.next_cursor`, `authors[].name`."""
 
 
