@@ -101,6 +101,19 @@ class KafkaBroker(JavaServer):
         [made] = admin.create_topics([NewTopic(name, partitions, 1, config=config)]).values()
         made.result(30)
 
+    def alter_topic(self, name: str, **settings: str) -> None:
+        """Change settings of a topic, as in `retention_ms="1000"`."""
+        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+
+        entries = [
+            ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            for key, value in settings.items()
+        ]
+        admin = self.admin()
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        [done] = admin.incremental_alter_configs([resource]).values()
+        done.result(30)
+
     def delete_topic(self, name: str) -> None:
         admin = self.admin()
         [done] = admin.delete_topics([name]).values()

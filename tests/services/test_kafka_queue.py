@@ -208,23 +208,31 @@ def test_a_broker_killed_and_started_again_loses_nothing(tmp_path: Path) -> None
         assert topics.committed() == {0: 5}
 
 
-def test_what_could_not_be_committed_is_committed_once_the_broker_is_there_again(tmp_path: Path) -> None:
+def test_a_commit_that_the_broker_refuses_is_made_again_by_the_consumer_that_keeps_its_place(tmp_path: Path) -> None:
     with kafka_broker(tmp_path) as broker:
         topics = Topics(broker)
-        queue = topics.queue(timeout_seconds=3, session_seconds=120)
-        queue.publish([event(1)])
-        (hint,) = received(queue, 1)
-        broker.kill()
-        queue.settle(hint)
-        until = time.monotonic() + 8
-        while time.monotonic() < until:  # the commit goes out, and comes to nothing
+        queue = topics.queue(session_seconds=120)
+        queue.publish([event(1), event(2)])
+        first, second = received(queue, 2)
+        queue.settle(first)
+        wait_until_committed(topics, queue, 1)
+        broker.alter_topic("__consumer_offsets", max_message_bytes="1")
+        queue.settle(second)
+        until = time.monotonic() + 5
+        while time.monotonic() < until:  # the commit goes out and is refused, for good as far as the client knows
             assert queue.receive(1, 0.2) == []
-        broker.start()
-        until = time.monotonic() + PATIENCE
-        while topics.committed() != {0: 1}:
-            assert time.monotonic() < until, topics.committed()
-            assert queue.receive(1, 0.2) == [], "this consumer keeps its place, and the message does not come again"
+        assert topics.committed() == {0: 1}
+        broker.alter_topic("__consumer_offsets", max_message_bytes="1000000")
+        wait_until_committed(topics, queue, 2)
         queue.close()
+
+
+def wait_until_committed(topics: Topics, queue: KafkaRequestQueue, offset: int) -> None:
+    """Look for messages until the commit has arrived; none comes."""
+    until = time.monotonic() + PATIENCE
+    while topics.committed() != {0: offset}:
+        assert time.monotonic() < until, topics.committed()
+        assert queue.receive(1, 0.2) == []
 
 
 def test_a_partition_that_comes_back_is_read_though_it_was_held_when_it_left(kafka: KafkaBroker) -> None:

@@ -132,7 +132,7 @@ def guarded(rows: Iterable[Row], tenant: str, findings: StoreFindings) -> Iterat
     try:
         yield from rows
     except NotImplementedError:
-        raise
+        raise  # no fault: the store cannot be listed, and the caller knows what that means
     except PenstockError as exc:
         findings.faults.append(Fault(findings.store, exc.message, tenant))
     except Exception as exc:  # noqa: BLE001  # a store is foreign code

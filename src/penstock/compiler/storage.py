@@ -107,7 +107,8 @@ class RunHistory(SqliteRunStorage):
 def _transaction(engine: db.Engine) -> Iterator[db.Connection]:
     with engine.begin() as connection:
         yield connection
-        if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # SQLite: it has written
+        # SQLite is in a transaction once something has been written
+        if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # it is open, so not None
             with effect("history.commit"):
                 connection.commit()
 
