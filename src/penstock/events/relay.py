@@ -8,21 +8,30 @@ from penstock.events.facts import FactBatch, decode
 from penstock.ledger.ledger import Ledger
 from penstock.ports import EventSink, RequestQueue
 
-_FACTS = 5_000
-"""So many are rendered and sent at a time: what is owed after an outage may be more than fits in memory."""
 _ASKED = "pdf.requested"
 
 
 class Relay:
-    """Sends what the outbox of a ledger owes; what asks for work goes to the workers' queue as well."""
+    """Sends what the outbox of a ledger owes; what asks for work goes to the workers' queue as well.
+
+    Args:
+        at_once: about so many events are rendered and sent at a time: after an outage more may be owed than fits in
+            memory.
+    """
 
     def __init__(
-        self, ledger: Ledger, sink: EventSink, prefix: str = DEFAULT_PREFIX, queue: RequestQueue | None = None
+        self,
+        ledger: Ledger,
+        sink: EventSink,
+        prefix: str = DEFAULT_PREFIX,
+        queue: RequestQueue | None = None,
+        at_once: int = 5_000,
     ) -> None:
         self._ledger = ledger
         self._sink = sink
         self._prefix = prefix
         self._queue = queue
+        self._at_once = at_once
         self._queued: set[int] = set()
 
     def send(self) -> int:
@@ -33,7 +42,7 @@ class Relay:
         sent = 0
         while True:
             with self._ledger.read() as cx:
-                pending = self._ledger.outbox.pending(cx, _FACTS)
+                pending = self._ledger.outbox.pending(cx, self._at_once)
             if not pending:
                 return sent
             rows = [(sequence, at, decode(facts)) for sequence, at, facts in pending]

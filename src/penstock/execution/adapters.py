@@ -108,12 +108,7 @@ class Adapters:
         whole: Fault | None = None
         if ready:
             try:
-                if together:
-                    answers = list(method(ready))
-                elif len(ready) == 1:
-                    answers = [method(*ready[0])]
-                else:
-                    answers = [_answer_or_fault(method, *each) for each in ready]
+                answers = list(method(ready)) if together else [method(*ready[0])]
             except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
                 whole = _fault(exc)
         respond(self._reply(stage, call, began, answers, faults, whole))
@@ -166,8 +161,6 @@ class Adapters:
 
     def _kept(self, stage: PlannedStage, item: Item, value: Any) -> Result:
         """An output, checked against the stage's contract, encoded, and kept for the stages that take it."""
-        if isinstance(value, Fault):
-            return Result(fault=value)
         if isinstance(value, Exception):
             return Result(fault=_fault(value))
         try:
@@ -246,14 +239,6 @@ class Adapters:
 def contract_of(name: str) -> Contract:
     """What a stage type gives, or what a gate on a ledger field lets through."""
     return GATE_GIVES[name] if name in GATE_GIVES else stage_type(name).gives
-
-
-def _answer_or_fault(method: Callable[..., Any], context: StageContext, value: Any) -> Any:
-    """What a method gives for one of several documents: its failure is no matter of the others."""
-    try:
-        return method(context, value)
-    except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything
-        return _fault(exc)
 
 
 def _fault(exc: BaseException) -> Fault:

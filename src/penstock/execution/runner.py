@@ -17,7 +17,7 @@ from penstock.execution import outputs
 from penstock.execution.asking import ask
 from penstock.execution.batch import BatchRun
 from penstock.execution.inputs import Input, inputs_of
-from penstock.execution.messages import Form, Item
+from penstock.execution.messages import Item
 from penstock.execution.recording import gate_fields, record, stage_run
 from penstock.execution.report import StageOutcome
 from penstock.execution.stages import Member, called_by
@@ -25,7 +25,7 @@ from penstock.execution.stored_pdfs import stored_files, stores_pdfs
 from penstock.execution.sweep import remove_builds, remove_gone
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.jobs import Job
-from penstock.plan.topology import PlannedStage, Policy
+from penstock.plan.topology import PlannedStage
 from penstock.records import new_id
 from penstock.registry import StageType, stage_type
 from penstock.resilience.calls import Outcome
@@ -33,7 +33,6 @@ from penstock.resilience.guard import Guard
 
 _FIRST_PART = 32
 _PART_SECONDS = 5.0
-_MOMENT_SECONDS, _MOST_TOGETHER = 0.01, 32
 
 
 def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
@@ -193,29 +192,14 @@ def _call(
     ]
     form = workspace.stages.form(stage)
     total = len(members)
-    policy = workspace.policy(stage)
-    guard = Guard(policy, workspace.shared, form.endpoint or called_by(stage))
+    guard = Guard(workspace.policy(stage), workspace.shared, form.endpoint or called_by(stage))
     return guard.run(
         workspace.stages.caller(stage, members),
         total,
-        size=(form.size or total) if form.together else _few_at_a_time(batch, stage, form, policy),
-        quick=not form.together,
+        size=(form.size or total) if form.together else None,
         deadline=batch.deadline,
         progress=progress,
     )
-
-
-def _few_at_a_time(batch: BatchRun, stage: PlannedStage, form: Form, policy: Policy) -> int:
-    """How many documents go into one message to an adapter that takes them one by one: what it does in a moment.
-
-    A message for each document costs more than many a stage does. Breakers and rates count calls, and calls that are
-    under way at once are told apart: there, each document is called for alone.
-    """
-    pace = batch.workspace.paces.get((stage.name, stage.signature))
-    counts_calls = policy.failure_threshold is not None or policy.rate_limit_per_second is not None
-    if pace is None or counts_calls or form.concurrent > 1:
-        return 1
-    return max(1, min(_MOST_TOGETHER, int(_MOMENT_SECONDS / pace)))
 
 
 def _write(

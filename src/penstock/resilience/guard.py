@@ -60,7 +60,6 @@ class Guard:
         count: int,
         *,
         size: int | None = None,
-        quick: bool = False,
         deadline: float | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Outcome]:
@@ -68,11 +67,9 @@ class Guard:
 
         Args:
             size: how many items one call takes, each with a result of its own; None: one item, one result.
-            quick: items are called for together since each takes next to no time: a call may take no longer than one
-                item may, and one that does is made again for each item alone.
             deadline: a time of `time.monotonic()` after which nothing is begun any more.
         """
-        return Rounds(self, caller, count, size, quick, deadline, progress).work()
+        return Rounds(self, caller, count, size, deadline, progress).work()
 
     def pause_after(self, attempt: int, error: StageError | None) -> float | None:
         """How long to wait before the next attempt; None where there is none to come."""

@@ -323,7 +323,7 @@ def test_a_target_without_a_query_is_a_mistake_of_the_user(target: str) -> None:
         ({"url": "http://127.0.0.1.evil.org"}, "must begin with `https://`"),
         ({"url": "https://me:secret@x.org"}, "must not hold a key"),
         ({"kind": None}, "needs either `kind` or `text`"),
-        ({"records": "a..b"}, "should match pattern"),
+        ({"records": "a..b"}, "is no path; `results`"),
         ({"auth": {"value": {"env": "X"}}}, "needs either `header` or `query`"),
         ({"ids": {"parameter": "x", "pattern": "("}}, "is no regular expression"),
         ({"since": {"parameter": "x", "path": "a", "format": "%Y"}}, "should tell one day from the next"),

@@ -169,8 +169,8 @@ def test_a_relay_that_dies_loses_nothing_and_repeats_the_same_ids(
 ) -> None:
     owe(ledger, *(batch("stage.started", fact(n)) for n in range(250)))
     with pytest.raises(OSError, match="the"):
-        Relay(ledger, Striking(sink, at, before=before)).send()
-    Relay(ledger, sink).send()
+        Relay(ledger, Striking(sink, at, before=before), at_once=100).send()
+    Relay(ledger, sink, at_once=100).send()
     sent = list(sink.read())
     first = {each["id"]: each for each in reversed(sent)}
     assert all(first[each["id"]] == each for each in sent), "what comes twice is the same, byte for byte"

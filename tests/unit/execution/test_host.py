@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.execution.scene import INGEST, PLUGIN, Scene, counts, pipeline, run_batch, stage
+from tests.unit.execution.scene import INGEST, PLUGIN, Scene, counts, pipeline, stage
 
 from penstock.adapters.stores.durable import PARTIAL
 from penstock.execution.sweep import sweep
 from penstock.plan.topology import Policy, Topology
-from penstock.spec.profile import BatchSpec
 
 BRISK = Policy(name="brisk", max_attempts=2, backoff_strategy="none", timeout_seconds=2.0)
 CHUNK = stage("chunk", "Chunk", "parse")
@@ -219,17 +218,3 @@ def test_an_interrupt_ends_a_call_at_once(tmp_path: Path, toys: Any) -> None:
     run.send_signal(signal.SIGINT)
     assert run.wait(20) != 0
     wait_for_the_end_of(host)
-
-
-@pytest.mark.parametrize("bad", ["cancels", "sleep 60", "segfault"])
-def test_where_documents_take_a_moment_each_a_bad_one_among_them_costs_no_other(home: Scene, bad: str) -> None:
-    home.write(**{f"d{number:03}": "fine" for number in range(120)} | {"d060": bad, "d061": bad, "d119": bad})
-    home.workspace.profile = home.workspace.profile.model_copy(update={"batch": BatchSpec(documents=200)})
-    policy = Policy(name="brisk", max_attempts=1, timeout_seconds=1.0)
-    home.submit(rough(policy=policy))
-    with home.batch(rough(policy=policy), limit=200) as batch:
-        outcomes = run_batch(batch)
-    assert counts(outcomes) == {"ingest": (120, 0, 0), "parse": (117, 0, 3), "chunk": (117, 0, 0)}
-    assert {name for name, status in home.statuses().items() if status != "completed"} == {"d060", "d061", "d119"}
-    together = [run for name in home.statuses() if (run := home.stage_runs(name)["ingest"])["seconds"]]
-    assert len({run["seconds"] for run in together}) < len(together), "some were called for together"

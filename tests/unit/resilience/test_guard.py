@@ -41,12 +41,10 @@ class Bench:
         self.concurrent = concurrent
         self.line: list[tuple[int, Sequence[int], int]] = []
         self.calls: list[tuple[tuple[int, ...], int]] = []
-        self.limits: list[float] = []
         self.kills = 0
 
     def begin(self, ticket: int, items: Sequence[int], attempt: int, seconds: float) -> None:
         self.line.append((ticket, items, attempt))
-        self.limits.append(seconds)
 
     def wait(self, seconds: float) -> Answer | None:
         ticket, items, attempt = self.line[0]
@@ -308,20 +306,3 @@ def test_when_single_calls_hang_one_after_another_the_rest_is_spared() -> None:
     assert told(outcomes) == ["StageTimeoutError"] * 10
     assert [each.attempts for each in outcomes] == [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]
     assert bench.kills == 4
-
-
-def test_quick_items_are_called_for_together_in_the_time_of_one_and_alone_once_that_was_too_short() -> None:
-    bench = Bench(Flaky(9, HANGS, 5))
-    outcomes = Guard(HASTY).run(bench, 8, size=4, quick=True)
-    assert told(outcomes) == [0, 2, 4, 6, 8, "StageTimeoutError", 12, 14]
-    assert bench.calls == [((0, 1, 2, 3), 1), ((4,), 2), ((6,), 2), ((7,), 2)]
-    assert set(bench.limits) == {HASTY.timeout_seconds}
-    assert [each.attempts for each in outcomes] == [1, 1, 1, 1, 2, 2, 2, 2]
-
-
-def test_a_quick_item_that_fails_for_a_while_is_tried_again_with_those_that_did_too() -> None:
-    naps = Naps()
-    bench = Bench(Flaky(1, TransientError("busy"), 1, 2))
-    outcomes = Guard(LINEAR, sleep=naps).run(bench, 4, size=4, quick=True)
-    assert told(outcomes) == [0, 2, 4, 6]
-    assert bench.calls == [((0, 1, 2, 3), 1), ((1, 2), 2)]
