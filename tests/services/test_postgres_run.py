@@ -89,6 +89,14 @@ def test_two_at_once_share_the_work(server: Penstock, notes: Path) -> None:
     assert len(seen) == len(set(seen)) == 30 * 8
 
 
+def test_the_workers_of_a_run_share_its_documents(local: Penstock, server: Penstock, notes: Path) -> None:
+    local("run", "auto", "--input", notes, "--json").ok()
+    report = server("run", "auto", "--input", notes, "--workers", "3", "--json").ok().json
+    assert [stage["executed"] for stage in report["stages"]] == [30] * 8
+    assert len(report["runs"]) > 1
+    assert digest(server) == digest(local)
+
+
 def test_a_server_that_is_not_there_is_told_with_its_address_and_without_the_password(server: Penstock) -> None:
     secret = "hunter2-very-secret"
     server.environment["TEST_LEDGER_URL"] = f"postgresql://who:{secret}@127.0.0.1:9/none"
