@@ -41,7 +41,11 @@ class Worker:
 
     def __enter__(self) -> "Worker":
         self._presence.__enter__()
-        self.beat()
+        try:
+            self.beat()
+        except BaseException as exc:
+            self._presence.__exit__(type(exc))
+            raise
         self._thread = threading.Thread(target=self._beat_on, name="penstock-heartbeat", daemon=True)
         self._thread.start()
         return self
