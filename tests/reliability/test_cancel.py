@@ -18,7 +18,7 @@ LONG = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("what", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("step", [71, pytest.param(1, marks=LONG)])
+@pytest.mark.parametrize("step", [41, pytest.param(1, marks=LONG)])
 def test_a_run_told_to_end_at_any_effect_leaves_what_the_next_one_finishes(
     tmp_path: Path, what: str, step: int
 ) -> None:

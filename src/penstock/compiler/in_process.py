@@ -43,11 +43,12 @@ def run_in_process(session: Session, instance: DagsterInstance, job: JobDefiniti
 def _reason(result: ExecuteInProcessResult, session: Session, batch: BatchRun) -> BaseException:
     """Why a run broke off: the error itself where it is ours, the user's interrupt as such."""
     canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
-    failed = [event for event in result.all_events if event.is_step_failure]
-    error = failed[0].step_failure_data.error if failed else None
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    errors += [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
+    error = next(filter(None, errors), None)
     cause = (error.cause or error) if error else None
     interrupted = isinstance(session.error, DagsterExecutionInterruptedError)
-    # between two stages, or on the way out of one, Dagster takes its own interrupt for the step's failure
+    # before a stage, between two, or on the way out of one, Dagster takes its own interrupt for a failure
     if canceled or interrupted or (cause and cause.cls_name == DagsterExecutionInterruptedError.__name__):
         return KeyboardInterrupt()
     if isinstance(session.error, PenstockError):
