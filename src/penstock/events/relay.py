@@ -58,7 +58,7 @@ class Relay:
         """Every event, oldest first: as the sink has them, or as the outbox has them where the sink cannot be read."""
         try:
             yield from self._sink.read()
-        except NotImplementedError:
+        except NotImplementedError:  # the sink cannot be read: the outbox has them too
             with self._ledger.read() as cx:
                 for sequence, at, facts in self._ledger.outbox.all(cx):
                     yield from render(decode(facts), sequence, at, self._prefix)

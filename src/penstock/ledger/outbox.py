@@ -11,8 +11,8 @@ from penstock.ledger.clock import now
 from penstock.ledger.database import Database
 from penstock.ledger.tables import outbox
 
-_ROWS = 500
-_AT_ONCE = 10
+_ROWS = 500  # they are marked in one statement
+_AT_ONCE = 10  # so few rows are fetched beyond those that are taken
 
 
 class Outbox:

@@ -41,7 +41,7 @@ def explain(
         for length in range(1, len(own) + 1):
             if _is_secret(model, own[:length]):  # before any line is quoted
                 place = file.node((*loc, *own[:length])).value
-                file.hidden.setdefault(place.line, place.column)
+                file.hidden[place.line] = min(place.column, file.hidden.get(place.line, place.column))
     for error in errors:
         own = tuple(error["loc"])
         if not file.is_told((*loc, *own)):

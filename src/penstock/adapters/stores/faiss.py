@@ -135,12 +135,9 @@ class FaissIndex:
 
     def _load(self, segments: Sequence[Segment], known: _View) -> _View:
         new = [segment for segment in segments if segment not in known.blocks]
-        if len(new) > 1:  # reading, checking and copying megabytes, they leave Python to the other threads
-            with ThreadPoolExecutor(min(len(new), os.cpu_count() or 1)) as pool:
-                loaded = dict(zip(new, pool.map(self._blocks, new), strict=True))
-        else:
-            loaded = {segment: self._blocks(segment) for segment in new}
-        loaded = {**known.blocks, **loaded}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # reading, checking and copying megabytes release the GIL
+            found = pool.map(lambda segment: tuple(self._blocks(segment)), new)
+            loaded = {**known.blocks, **dict(zip(new, found, strict=True))}
         blocks = {segment: loaded[segment] for segment in segments}
         rows = [
             each
@@ -150,10 +147,7 @@ class FaissIndex:
         ]
         return _View(segments=segments, blocks=blocks, rows=tuple(rows))
 
-    def _blocks(self, segment: Segment) -> tuple[_Block, ...]:
-        return tuple(self._blocks_of(segment))
-
-    def _blocks_of(self, segment: Segment) -> Iterator[_Block]:
+    def _blocks(self, segment: Segment) -> Iterator[_Block]:
         groups: dict[tuple[str, int], list[tuple[Part, memoryview]]] = {}
         for part, vectors in zip(segment.header.parts, segment.rows(), strict=True):
             groups.setdefault((part.model, part.dimension), []).append((part, vectors))
