@@ -39,6 +39,12 @@ class Nothing:
         ticket, items = self._line.popleft()
         return Answer(ticket, 0.0, [None] * len(items))
 
+    def at_work(self, ticket: int) -> None:
+        return None
+
+    def last_words(self, ticket: int) -> Answer:
+        return Answer(ticket, 0.0, ())
+
     def kill(self) -> None:
         self._line.clear()
 

@@ -64,12 +64,12 @@ def install(plan: Path | None) -> None:
         spares.append((pid, ours))
     start = lines.start_host
 
-    def fork_host(line: socket.socket) -> Any:
+    def fork_host(line: socket.socket, journal: int) -> Any:
         if not spares:
-            return start(line)
+            return start(line, journal)
         pid, control = spares.pop(0)
         with control:
-            socket.send_fds(control, [b"+"], [line.fileno()])
+            socket.send_fds(control, [b"+"], [line.fileno(), journal])
         return Host(pid)
 
     lines.start_host = fork_host
@@ -82,13 +82,13 @@ def _wait(control: socket.socket, plan: Path | None) -> None:
     code = 70
     try:
         with control:
-            _, descriptors, *_ = socket.recv_fds(control, 1, 1)
+            _, descriptors, *_ = socket.recv_fds(control, 1, 2)
         if not descriptors:  # the run has ended without need of it
             os._exit(0)
         os.dup2(2, 1)
         if plan is not None:
             seam.install(str(plan), "host")
-        sys.argv = ["penstock.execution.host", str(descriptors[0])]
+        sys.argv = ["penstock.execution.host", *map(str, descriptors)]
         host.main()
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else 1

@@ -5,13 +5,14 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from penstock import registry
 from penstock.errors import PenstockError, PermanentError, StageError, StageTimeoutError, UnavailableError
 from penstock.execution.encoding import decode, encode, output_count
+from penstock.execution.journal import Journal
 from penstock.execution.messages import (
     Call,
     Fault,
@@ -37,13 +38,18 @@ from penstock.resilience.taxonomy import as_stage_error, is_cancellation
 from penstock.stages.types import GATE_GIVES
 
 _CONCURRENT = 8
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Adapters:
-    """The adapters of a run. `handle` does what a message asks for and passes on the response, now or later."""
+    """The adapters of a run. `handle` does what a message asks for and passes on the response, now or later.
 
-    def __init__(self, resources: Resources) -> None:
+    Without a journal nobody can see which document they are at: they are called for one at a time.
+    """
+
+    def __init__(self, resources: Resources, journal: Journal | None = None) -> None:
         self._resources = resources
+        self._journal = journal
         self._stages: dict[int, tuple[PlannedStage, Any]] = {}
         self._unmade: dict[int, Fault] = {}
         self._subjects: dict[str, Subject] = {}
@@ -87,6 +93,7 @@ class Adapters:
         return Form(
             message.number,
             together=together,
+            serial=self._journal is not None and not together and not is_async,
             size=getattr(made, "batch_documents", None),
             concurrent=concurrent,
             endpoint=str(getattr(made, "endpoint", "") or ""),
@@ -102,16 +109,45 @@ class Adapters:
         if inspect.iscoroutinefunction(method):
             asyncio.run_coroutine_threadsafe(self._call_async(stage, adapter, call, respond), self._running_loop())
             return
+        if together:
+            respond(self._call_together(stage, method, call))
+        else:
+            respond(self._call_one_by_one(stage, method, call))
+
+    def _call_together(self, stage: PlannedStage, method: Callable[..., Any], call: Call) -> Reply:
         began = time.perf_counter()
         ready, faults = self._inputs(stage, call)
         answers: Sequence[Any] = ()
         whole: Fault | None = None
         if ready:
             try:
-                answers = list(method(ready)) if together else [method(*ready[0])]
+                answers = list(method(ready))
             except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
                 whole = _fault(exc)
-        respond(self._reply(stage, call, began, answers, faults, whole))
+        return self._reply(stage, call, began, answers, faults, whole)
+
+    def _call_one_by_one(self, stage: PlannedStage, method: Callable[..., Any], call: Call) -> Reply:
+        results = []
+        journal = self._journal if len(call.items) > 1 else None
+        first = began = time.perf_counter()
+        for place, item in enumerate(call.items):
+            if journal is not None:
+                journal.begin(call.ticket, place)
+            try:
+                value = method(*self._ready(stage, call, item))
+            except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
+                result = Result(fault=_fault(exc))
+            else:
+                result = self._kept(stage, item, value)
+            ended = time.perf_counter()
+            result = msgspec.structs.replace(result, seconds=ended - began)
+            if journal is not None:
+                encoded = _ENCODER.encode(result)
+                journal.keep(encoded)
+                result = cast("Result", msgspec.Raw(encoded))  # it is not encoded a second time for the reply
+            results.append(result)
+            began = ended
+        return Reply(call.ticket, began - first, tuple(results))
 
     async def _call_async(
         self, stage: PlannedStage, adapter: Any, call: Call, respond: Callable[[Reply], None]
@@ -173,29 +209,31 @@ class Adapters:
     def _inputs(self, stage: PlannedStage, call: Call) -> tuple[list[tuple[StageContext, Any]], dict[int, Fault]]:
         ready: list[tuple[StageContext, Any]] = []
         faults: dict[int, Fault] = {}
-        deadline = time.monotonic() + call.seconds
         for place, item in enumerate(call.items):
-            subject = self._subjects[item.job]
             try:
-                value = self._input(subject, item)
+                ready.append(self._ready(stage, call, item))
             except StageError as exc:
                 faults[place] = fault_of(exc)
-                continue
-            context = StageContext(
-                tenant_id=subject.tenant,
-                doc_id=subject.document,
-                job_id=subject.job,
-                correlation_id=subject.correlation_id,
-                pipeline=subject.pipeline,
-                pipeline_version=subject.version,
-                stage=stage.name,
-                build=item.build,
-                attempt=call.attempt,
-                deadline=deadline,
-                metadata=subject.metadata,
-            )
-            ready.append((context, value))
         return ready, faults
+
+    def _ready(self, stage: PlannedStage, call: Call, item: Item) -> tuple[StageContext, Any]:
+        """What a stage is called with for one document. Raises a `StageError` where its input cannot be had."""
+        subject = self._subjects[item.job]
+        value = self._input(subject, item)
+        context = StageContext(
+            tenant_id=subject.tenant,
+            doc_id=subject.document,
+            job_id=subject.job,
+            correlation_id=subject.correlation_id,
+            pipeline=subject.pipeline,
+            pipeline_version=subject.version,
+            stage=stage.name,
+            build=item.build,
+            attempt=call.attempt,
+            deadline=time.monotonic() + call.seconds,
+            metadata=subject.metadata,
+        )
+        return context, value
 
     def _input(self, subject: Subject, item: Item) -> Any:
         if not item.takes:

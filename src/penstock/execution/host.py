@@ -1,7 +1,7 @@
-"""The stage host: `python -m penstock.execution.host FD`, started by a run to work its adapters.
+"""The stage host: `python -m penstock.execution.host LINE JOURNAL`, started by a run to work its adapters.
 
-It answers messages on a socket that it has inherited, in order, and ends with it. It dies with the run that started it,
-also when native code that hangs keeps it from noticing.
+It answers messages on a socket that it has inherited (the descriptor `LINE`), in order, and ends with it. It dies with
+the run that started it, also when native code that hangs keeps it from noticing.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.execution.adapters import Adapters
+from penstock.execution.journal import Journal
 from penstock.execution.lines import framed, unframed
 from penstock.execution.messages import Open, Request, Response
 from penstock.execution.resources import ProfileResources
@@ -31,6 +32,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the run ends its host itself
     die_with(parent)
     line = socket.socket(fileno=int(sys.argv[1]))
+    journal = Journal(int(sys.argv[2]))
     inbox: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(line, inbox), name="penstock-reader", daemon=True).start()
     first = inbox.get()
@@ -38,7 +40,7 @@ def main() -> None:
         raise SystemExit("the first message was not `Open`")
     sys.path[:] = first.path
     profile = ProfileSpec.model_validate_json(first.profile)
-    adapters = Adapters(ProfileResources(Path(first.home), Path(first.config), profile))
+    adapters = Adapters(ProfileResources(Path(first.home), Path(first.config), profile), journal)
     lock = threading.Lock()
 
     def respond(response: Response) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from penstock.execution.adapters import Adapters
+from penstock.execution.journal import Journal
 from penstock.execution.messages import Message, Open, Response
 from penstock.ports import Resources
 from penstock.resilience.calls import CallerDiedError
@@ -35,6 +36,11 @@ class Line(Protocol):
 
     def receive(self, seconds: float) -> Response | None:
         """The next response, or None after so many seconds. Raises `CallerDiedError`."""
+        ...
+
+    @property
+    def journal(self) -> Journal | None:
+        """What the adapters have done, also after their end; None where they keep none."""
         ...
 
     def kill(self) -> None: ...
@@ -71,6 +77,10 @@ class ThreadLine:
         except queue.Empty:
             return None
 
+    @property
+    def journal(self) -> None:
+        return None
+
     def kill(self) -> None:
         if self._thread is not None and self._thread.ident is not None:
             self._over.set()
@@ -101,6 +111,7 @@ class ProcessLine:
         self._open = open_message
         self._longest = longest
         self._process: subprocess.Popen[bytes] | None = None
+        self.journal: Journal | None = None
         self._socket: socket.socket | None = None
         self._selector: selectors.BaseSelector | None = None
         self._out: deque[memoryview] = deque()
@@ -142,11 +153,19 @@ class ProcessLine:
             except subprocess.TimeoutExpired:
                 self._end()
             self._forget()
+        self._close_journal()
+
+    def _close_journal(self) -> None:
+        if self.journal is not None:
+            self.journal.close()
+            self.journal = None
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        self._close_journal()
+        self.journal = Journal.make()
         with theirs:
-            self._process = start_host(theirs)
+            self._process = start_host(theirs, self.journal.descriptor)
         ours.setblocking(False)
         self._socket = ours
         self._selector = selectors.DefaultSelector()
@@ -225,11 +244,11 @@ class ProcessLine:
         return f"the stage host died: it ended with exit code {code}"
 
 
-def start_host(line: socket.socket) -> "subprocess.Popen[bytes]":
-    """A stage host at the other end of `line`."""
+def start_host(line: socket.socket, journal: int) -> "subprocess.Popen[bytes]":
+    """A stage host at the other end of `line` that keeps the journal behind a descriptor."""
     return subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "penstock.execution.host", str(line.fileno())],
-        pass_fds=[line.fileno()],
+        [sys.executable, "-m", "penstock.execution.host", str(line.fileno()), str(journal)],
+        pass_fds=[line.fileno(), journal],
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=2,  # stdout is the command's: what an adapter prints must not stand in its JSON

@@ -63,7 +63,10 @@ class Item(Message, frozen=True):
 
 
 class Call(Message, frozen=True):
-    """Call a stage for these items; answered by a `Reply` under the same ticket."""
+    """Call a stage for these items; answered by a `Reply` under the same ticket.
+
+    An adapter that takes one document at a time is called for one after another, each of which may take `seconds`.
+    """
 
     ticket: int
     stage: int
@@ -96,12 +99,14 @@ class Form(Message, frozen=True):
 
     Args:
         together: it takes many documents in one call, at most `size` of them (None: any number).
+        serial: it takes one document after another, and keeps a `Journal` of them.
         concurrent: how many calls it takes at a time.
         endpoint: what breakers and rates are counted by, where the adapter names it.
     """
 
     number: int
     together: bool = False
+    serial: bool = False
     size: int | None = None
     concurrent: int = 1
     endpoint: str = ""
@@ -109,11 +114,15 @@ class Form(Message, frozen=True):
 
 
 class Result(Message, frozen=True):
-    """What one document got: its output, encoded, with the number of things in it; or a fault."""
+    """What one document got: its output, encoded, with the number of things in it; or a fault.
+
+    `seconds` is what it took where documents are worked on one after another.
+    """
 
     output: bytes = b""
     count: int = 0
     fault: Fault | None = None
+    seconds: float = 0.0
 
 
 class Reply(Message, frozen=True):

@@ -33,6 +33,8 @@ from penstock.resilience.guard import Guard
 
 _FIRST_PART = 32
 _PART_SECONDS = 5.0
+_SERIES_SECONDS = 0.05
+_LONGEST_SERIES = 64
 
 
 def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
@@ -197,9 +199,15 @@ def _call(
         workspace.stages.caller(stage, members),
         total,
         size=(form.size or total) if form.together else None,
+        series=_series(workspace.paces.get((stage.name, stage.signature))) if form.serial else 1,
         deadline=batch.deadline,
         progress=progress,
     )
+
+
+def _series(pace: float | None) -> int:
+    """How many documents share a message: as many as take no longer than what a crash may cost."""
+    return 1 if pace is None else max(1, min(round(_SERIES_SECONDS / pace), _LONGEST_SERIES))
 
 
 def _write(

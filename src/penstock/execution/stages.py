@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from penstock.errors import UnavailableError
+from penstock.execution.journal import Journal
 from penstock.execution.lines import Line
 from penstock.execution.messages import (
     Call,
@@ -29,6 +30,7 @@ WINDOW = 64
 """How many calls stand in line ahead of the adapters, so that these never wait for the next one."""
 
 _PREPARE_SECONDS = 600.0
+_RESULT: msgspec.msgpack.Decoder[Result] = msgspec.msgpack.Decoder(Result)
 
 
 class Member(NamedTuple):
@@ -125,6 +127,11 @@ class Stages:
             elif response is None or isinstance(response, Reply):
                 return response
 
+    @property
+    def journal(self) -> Journal | None:
+        """What the adapters have done, also after their end; None where they keep none."""
+        return self._line.journal
+
     def keep(self, key: str) -> None:
         """The adapters hold this output."""
         self._values.add(key)
@@ -181,11 +188,7 @@ class StageCaller:
         self._tickets[self._stages.call(self._stage, members, attempt, seconds)] = (ticket, items)
 
     def wait(self, seconds: float) -> Answer | None:
-        try:
-            reply = self._stages.reply(seconds)
-        except CallerDiedError:
-            self._tickets.clear()
-            raise
+        reply = self._stages.reply(seconds)
         if reply is None:
             return None
         ticket, items = self._tickets.pop(reply.ticket)
@@ -194,11 +197,24 @@ class StageCaller:
         for place, result in zip(items, reply.results, strict=True):
             if result.fault is None:
                 self._stages.keep(self._members[place].item.gives)
-        return Answer(ticket, reply.seconds, [_value(each) for each in reply.results])
+        return _answer(ticket, reply.seconds, reply.results)
+
+    def at_work(self, ticket: int) -> tuple[int, float] | None:
+        mark = self._stages.journal.mark() if self._stages.journal is not None else None
+        known = self._tickets.get(mark.ticket) if mark is not None else None
+        return (mark.place, mark.since) if mark and known and known[0] == ticket else None
+
+    def last_words(self, ticket: int) -> Answer:
+        journal = self._stages.journal
+        results = [_RESULT.decode(each) for each in journal.results()] if journal and self.at_work(ticket) else []
+        return _answer(ticket, sum(each.seconds for each in results), results)
 
     def kill(self) -> None:
         self._stages.kill()
-        self._tickets.clear()
+
+
+def _answer(ticket: int, seconds: float, results: Sequence[Result]) -> Answer:
+    return Answer(ticket, seconds, [_value(each) for each in results], each=[each.seconds for each in results])
 
 
 def _value(result: Result) -> object:

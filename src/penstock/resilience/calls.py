@@ -17,6 +17,8 @@ class Answer(NamedTuple):
     seconds: float
     results: Sequence[Any]
     whole: StageError | None = None
+    each: Sequence[float] | None = None
+    """The seconds of each item of a series."""
 
 
 class CallerDiedError(Exception):
@@ -32,12 +34,26 @@ class Caller(Protocol):
     def begin(self, ticket: int, items: Sequence[int], attempt: int, seconds: float) -> None:
         """Make a call for these items, or put it in line; it is answered under its ticket.
 
+        Args:
+            seconds: how long it may take; each item of it where they are worked on one after another.
+
         Raises a `StageError` where no call can be made.
         """
         ...
 
     def wait(self, seconds: float) -> Answer | None:
         """The next answer, or None after so many seconds. Raises `CallerDiedError`."""
+        ...
+
+    def at_work(self, ticket: int) -> tuple[int, float] | None:
+        """Which item of a series it is at, or was when it ended: its place, and since when (`time.monotonic()`).
+
+        None where the series has not begun, or it cannot be told.
+        """
+        ...
+
+    def last_words(self, ticket: int) -> Answer:
+        """What came of the items of a series before the one at work, when all calls have ended."""
         ...
 
     def kill(self) -> None:

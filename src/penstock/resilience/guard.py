@@ -60,6 +60,7 @@ class Guard:
         count: int,
         *,
         size: int | None = None,
+        series: int = 1,
         deadline: float | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Outcome]:
@@ -67,9 +68,13 @@ class Guard:
 
         Args:
             size: how many items one call takes, each with a result of its own; None: one item, one result.
+            series: without `size`, how many items are begun by one message, to be worked on one after another, each
+                with attempts and a time of its own; where a breaker or a rate counts calls, they are begun singly.
             deadline: a time of `time.monotonic()` after which nothing is begun any more.
         """
-        return Rounds(self, caller, count, size, deadline, progress).work()
+        if self.breaker is not None or self.pace is not None:
+            series = 1
+        return Rounds(self, caller, count, size, series, deadline, progress).work()
 
     def pause_after(self, attempt: int, error: StageError | None) -> float | None:
         """How long to wait before the next attempt; None where there is none to come."""

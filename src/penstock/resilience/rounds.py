@@ -3,10 +3,8 @@
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import count as numbers
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import (
@@ -20,33 +18,15 @@ from penstock.errors import (
     UnavailableError,
 )
 from penstock.resilience.calls import LONGEST_WAIT_SECONDS, Answer, Caller, CallerDiedError, Outcome, Retry
+from penstock.resilience.units import Begun, Call, Unit
 
 if TYPE_CHECKING:
     from penstock.resilience.guard import Guard
 
 _TICK_SECONDS = 60.0
-_GRACE_SECONDS = 1.0
 _HOLD_SECONDS = 30.0  # a trial may have to wait for its turn under a rate
 _STUCK_IN_A_ROW = 3
-
-
-@dataclass(slots=True)
-class _Unit:
-    """Items that are called for together. `attempt` is what the policy counts, `calls` includes those cut in halves."""
-
-    items: tuple[int, ...]
-    attempt: int = 1
-    calls: int = 1
-    alone: bool = False
-    stuck: list[int] | None = None
-    """Where a call for many was cut into single ones because none came back: how many of those in a row did not."""
-
-
-@dataclass(slots=True)
-class _Call:
-    unit: _Unit
-    limit: float
-    began: float | None = None
+_SERIES_IN_LINE = 3  # the one under way, and enough behind it for the caller never to wait
 
 
 class Rounds:
@@ -58,6 +38,7 @@ class Rounds:
         caller: Caller,
         count: int,
         size: int | None,
+        series: int,
         deadline: float | None,
         progress: Callable[[int], None],
     ) -> None:
@@ -68,10 +49,12 @@ class Rounds:
         self._progress = progress
         self._outcomes = [Outcome() for _ in range(count)]
         self._open = count
-        parts = (tuple(range(first, min(first + (size or 1), count))) for first in range(0, count, size or 1))
-        self._ready = deque(_Unit(items) for items in parts)
-        self._waiting: list[tuple[float, int, _Unit]] = []
-        self._begun: dict[int, _Call] = {}
+        self._series = 1 if size else series
+        step = size or series
+        parts = (tuple(range(first, min(first + step, count))) for first in range(0, count, step))
+        self._ready = deque(Unit(items, series=self._series > 1) for items in parts)
+        self._waiting: list[tuple[float, int, Unit]] = []
+        self._begun = Begun(caller)
         self._tickets = numbers()
         self._failed_in_a_row = 0
 
@@ -111,8 +94,7 @@ class Rounds:
             except StageError as exc:
                 self._end(unit, exc)
                 continue
-            under_way = len(self._begun) < self._caller.concurrent
-            self._begun[ticket] = _Call(unit, limit, time.monotonic() if under_way else None)
+            self._begun.add(ticket, unit, limit)
             if unit.alone:
                 return
 
@@ -120,12 +102,14 @@ class Rounds:
         """How many calls may be begun: never more than may fail before the breaker opens, one while it is tried."""
         guard = self._guard
         most = self._caller.concurrent if guard.pace is not None else self._caller.window
+        if self._series > 1:
+            most = max(_SERIES_IN_LINE, most // self._series)
         if guard.breaker is not None:
             left = (self._policy.failure_threshold or 1) - self._failed_in_a_row
             most = min(most, left) if guard.breaker.closed else 1
         return max(1, most)
 
-    def _is_admitted(self, unit: _Unit) -> bool:
+    def _is_admitted(self, unit: Unit) -> bool:
         if self._guard.breaker is not None:
             try:
                 self._guard.breaker.admit(self._limit(unit) + _HOLD_SECONDS)
@@ -134,22 +118,19 @@ class Rounds:
                 return False
         return True
 
-    def _is_in_time(self, unit: _Unit) -> bool:
+    def _is_in_time(self, unit: Unit) -> bool:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self._end(unit, StageTimeoutError("the time that a run may spend on the document is over"))
             return False
         return True
 
-    def _limit(self, unit: _Unit) -> float:
-        limit = self._policy.timeout_seconds * len(unit.items)
+    def _limit(self, unit: Unit) -> float:
+        limit = self._policy.timeout_seconds * (1 if unit.series else len(unit.items))
         return limit if self._deadline is None else max(0.001, min(limit, self._deadline - time.monotonic()))
 
     def _listen(self) -> None:
         """Wait for what comes first: an answer, the end of an attempt's time, or an item that is due again."""
-        # a caller of several at once ends a single one itself; all are ended only where it does not
-        grace = _GRACE_SECONDS if self._caller.concurrent > 1 else 0.0
-        due = min(call.began + call.limit for call in self._first() if call.began is not None) + grace
-        until = due
+        until = self._begun.due()
         if self._waiting and len(self._begun) < self._room():
             until = min(until, self._waiting[0][0])
         try:
@@ -158,20 +139,9 @@ class Rounds:
             self._mourn(exc)
             return
         if answer is not None:
-            self._settle(self._begun.pop(answer.ticket).unit, answer)
-            self._start_clocks()
-        elif time.monotonic() >= due:
+            self._settle(self._begun.answered(answer.ticket, self._limit), answer)
+        elif time.monotonic() >= self._begun.due():  # a series may have come to its next item meanwhile
             self._cut_off()
-
-    def _first(self) -> Iterable[_Call]:
-        """Those that the caller works on at a time; what stands in line behind them has not begun."""
-        return islice(self._begun.values(), self._caller.concurrent)
-
-    def _start_clocks(self) -> None:
-        for call in self._first():
-            if call.began is None:
-                call.began = time.monotonic()
-                call.limit = self._limit(call.unit)
 
     def _cut_off(self) -> None:
         """End the attempt whose time is over. What stood in line behind it is begun again."""
@@ -187,23 +157,18 @@ class Rounds:
             seconds = time.monotonic() - (call.began or 0.0)
             self._settle(call.unit, Answer(-1, seconds, (), StageCrashError(str(died))))
 
-    def _culprit(self) -> _Call | None:
-        """The call that was under way when all were ended; of several, which one it was shows one by one."""
-        under_way = [call for call in self._begun.values() if call.began is not None]
-        if len(under_way) == 1:
-            self._put_back([each.unit for each in self._begun.values() if each is not under_way[0]])
-            return under_way[0]
-        for call in under_way:
-            call.unit.alone = True
-        self._put_back([call.unit for call in self._begun.values()])
-        return None
+    def _culprit(self) -> Call | None:
+        ended = self._begun.clear()
+        self._ready.extendleft(reversed(ended.again))
+        if ended.done and ended.answer and ended.done.items:
+            self._settle(ended.done, ended.answer)
+        return ended.culprit
 
-    def _put_back(self, units: list[_Unit]) -> None:
-        self._begun.clear()
-        self._ready.extendleft(reversed(units))
-
-    def _settle(self, unit: _Unit, answer: Answer) -> None:
+    def _settle(self, unit: Unit, answer: Answer) -> None:
         """What follows from an answer, for the breaker and for each item."""
+        if unit.series:
+            self._settle_series(unit, answer)
+            return
         results = [answer.whole] * len(unit.items) if answer.whole is not None else answer.results
         self._tell_breaker(results)
         for item in unit.items:
@@ -227,26 +192,39 @@ class Rounds:
             for item, result in zip(unit.items, results, strict=True):
                 if item in again:
                     self._note_retry(item, unit, longest, result)
-            self._later(_Unit(tuple(again), unit.attempt + 1, unit.calls + 1, stuck=unit.stuck), longest)
+            self._later(Unit(tuple(again), unit.attempt + 1, unit.calls + 1, stuck=unit.stuck), longest)
         self._count_stuck(unit, answer.whole)
         self._progress(len(self._outcomes) - self._open)
 
-    def _pause(self, unit: _Unit, error: StageError | None) -> float | None:
+    def _settle_series(self, unit: Unit, answer: Answer) -> None:
+        results = answer.results if answer.whole is None else [answer.whole] * len(unit.items)
+        each = answer.each or [answer.seconds / len(unit.items)] * len(unit.items)
+        for item, result, seconds in zip(unit.items, results, each, strict=True):
+            if isinstance(result, StageError):
+                self._settle(Unit((item,), unit.attempt, unit.calls), Answer(answer.ticket, seconds, (result,)))
+                continue
+            outcome = self._outcomes[item]
+            outcome.value, outcome.attempts = result, unit.calls
+            outcome.seconds += seconds
+            self._open -= 1
+        self._progress(len(self._outcomes) - self._open)
+
+    def _pause(self, unit: Unit, error: StageError | None) -> float | None:
         pause = self._guard.pause_after(unit.attempt, error)
         if pause is not None and self._deadline is not None and time.monotonic() + pause >= self._deadline:
             return None
         return pause
 
-    def _is_cut(self, unit: _Unit, error: StageError) -> bool:
+    def _is_cut(self, unit: Unit, error: StageError) -> bool:
         """Whether the items of a call that failed as a whole are called for in smaller parts."""
         if isinstance(error, QuotaError | UnavailableError):
             return False
         if isinstance(error, StageTimeoutError) and self._guard.pause_after(unit.attempt, error) is None:
             stuck = [0]
-            parts = [_Unit((item,), unit.attempt, unit.calls + 1, stuck=stuck) for item in unit.items]
+            parts = [Unit((item,), unit.attempt, unit.calls + 1, stuck=stuck) for item in unit.items]
         elif isinstance(error, RejectedError | PermanentError | StageCrashError):
             half = len(unit.items) // 2
-            parts = [_Unit(each, unit.attempt, unit.calls + 1) for each in (unit.items[:half], unit.items[half:])]
+            parts = [Unit(each, unit.attempt, unit.calls + 1) for each in (unit.items[:half], unit.items[half:])]
         else:
             return False
         for item in unit.items:
@@ -254,7 +232,7 @@ class Rounds:
         self._ready.extendleft(reversed(parts))
         return True
 
-    def _count_stuck(self, unit: _Unit, error: StageError | None) -> None:
+    def _count_stuck(self, unit: Unit, error: StageError | None) -> None:
         """When single calls do not come back either, one after another, it is not the documents: the rest is spared."""
         if unit.stuck is None:
             return
@@ -264,17 +242,17 @@ class Rounds:
                 self._ready.remove(spared)
                 self._end(spared, error)
 
-    def _end(self, unit: _Unit, error: StageError) -> None:
+    def _end(self, unit: Unit, error: StageError) -> None:
         for item in unit.items:
             self._outcomes[item].error = error
         self._open -= len(unit.items)
         self._progress(len(self._outcomes) - self._open)
 
-    def _note_retry(self, item: int, unit: _Unit, pause: float, error: StageError) -> None:
+    def _note_retry(self, item: int, unit: Unit, pause: float, error: StageError) -> None:
         self._outcomes[item].retries.append(Retry(unit.calls, pause, error))
         self._outcomes[item].seconds += pause
 
-    def _later(self, unit: _Unit, pause: float) -> None:
+    def _later(self, unit: Unit, pause: float) -> None:
         heapq.heappush(self._waiting, (time.monotonic() + pause, next(self._tickets), unit))
 
     def _tell_breaker(self, results: Sequence[Any]) -> None:

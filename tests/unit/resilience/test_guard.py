@@ -1,6 +1,7 @@
 """Attempts, waits and timeouts around a stage's calls."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,9 +65,50 @@ class Bench:
             raise CallerDiedError("it died")
         return Answer(ticket, 0.25, answer or (), error)
 
+    def at_work(self, ticket: int) -> None:
+        return None
+
+    def last_words(self, ticket: int) -> Answer:
+        return Answer(ticket, 0.0, ())
+
     def kill(self) -> None:
         self.kills += 1
         self.line.clear()
+
+
+class Row(Bench):
+    """Works on one item of a call after another, and keeps what came of each: its end takes nothing with it."""
+
+    def __init__(self, answer: Callable[[Sequence[int], int], Any]) -> None:
+        super().__init__(answer)
+        self.at = (-1, 0, 0.0)
+        self.kept: list[Any] = []
+
+    def wait(self, seconds: float) -> Answer | None:
+        ticket, items, attempt = self.line[0]
+        if self.at[0] != ticket:
+            self.at, self.kept = (ticket, 0, time.monotonic()), []
+        item = items[self.at[1]]
+        self.calls.append(((item,), attempt))
+        answer = self.answer([item], attempt)
+        if answer is HANGS:
+            time.sleep(seconds)
+            return None
+        if answer is DIES:
+            self.line.clear()
+            raise CallerDiedError("it died")
+        self.kept += answer
+        if len(self.kept) < len(items):
+            self.at = (ticket, len(self.kept), time.monotonic())
+            return None
+        self.line.pop(0)
+        return Answer(ticket, len(items) * 0.25, self.kept, each=[0.25] * len(items))
+
+    def at_work(self, ticket: int) -> Any:
+        return self.at[1:] if self.at[0] == ticket else None
+
+    def last_words(self, ticket: int) -> Answer:
+        return Answer(ticket, len(self.kept) * 0.25, self.kept, each=[0.25] * len(self.kept))
 
 
 class Flaky:
@@ -306,3 +348,43 @@ def test_when_single_calls_hang_one_after_another_the_rest_is_spared() -> None:
     assert told(outcomes) == ["StageTimeoutError"] * 10
     assert [each.attempts for each in outcomes] == [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]
     assert bench.kills == 4
+
+
+def test_items_of_a_series_share_a_message_and_nothing_else() -> None:
+    row = Row(Flaky(1, TransientError("busy"), 1, 5))
+    outcomes = Guard(LINEAR, sleep=Naps()).run(row, 6, series=4)
+    assert told(outcomes) == [0, 2, 4, 6, 8, 10]
+    assert [each.attempts for each in outcomes] == [1, 2, 1, 1, 1, 2]
+    assert [each.seconds for each in outcomes] == [0.25, 1.5, 0.25, 0.25, 0.25, 1.5]
+    first, again = row.calls[:6], row.calls[6:]
+    assert first == [((item,), 1) for item in range(6)]
+    assert again == [((1,), 2), ((5,), 2)]
+
+
+@pytest.mark.parametrize(("deed", "error"), [(HANGS, "StageTimeoutError"), (DIES, "StageCrashError")])
+def test_of_a_series_only_the_item_at_fault_fails_and_no_other_is_worked_on_twice(deed: Any, error: str) -> None:
+    row = Row(Flaky(9, deed, 0, 3, 4, 7))
+    outcomes = Guard(HASTY).run(row, 8, series=8)
+    assert told(outcomes) == [error, 2, 4, error, error, 10, 12, error]
+    assert Counter(items for items, _ in row.calls) == dict.fromkeys([(item,) for item in range(8)], 1)
+    assert {each.attempts for each in outcomes} == {1}
+
+
+def test_each_item_of_a_series_has_the_whole_time_of_an_attempt() -> None:
+    def slowly(items: Sequence[int], attempt: int) -> Any:
+        time.sleep(0.03)
+        return items
+
+    assert told(Guard(HASTY).run(Row(slowly), 4, series=4)) == [0, 1, 2, 3], "0.12 s in all, where 0.05 s are allowed"
+
+
+def test_a_series_that_cannot_be_worked_on_at_all_fails_item_by_item() -> None:
+    outcomes = Guard(LINEAR, sleep=Naps()).run(Bench(whole(PermanentError("unmade"), 0, 1, 2)), 3, series=3)
+    assert told(outcomes) == ["PermanentError"] * 3
+
+
+def test_where_a_breaker_counts_calls_they_are_begun_singly() -> None:
+    bench = Bench(Flaky(0, None))
+    breaking = Policy(name="breaking", failure_threshold=2, reset_timeout_seconds=60.0)
+    assert told(Guard(breaking).run(bench, 3, series=3)) == [0, 2, 4]
+    assert bench.calls == [((0,), 1), ((1,), 1), ((2,), 1)]
