@@ -116,6 +116,7 @@ class BatchRun:
         done = [
             msgspec.structs.replace(
                 job,
+                current_stage=self.topology.stages[-1].name,
                 index_build=self.builds["index"].get(job.job, job.index_build),
                 graph_build=self.builds["graph"].get(job.job, job.graph_build),
             )

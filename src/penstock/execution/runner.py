@@ -33,6 +33,7 @@ from penstock.resilience.guard import Guard
 
 _FIRST_PART = 32
 _PART_SECONDS = 5.0
+_NOTED_SECONDS = 1.0
 _SERIES_SECONDS = 0.05
 _LONGEST_SERIES = 64
 
@@ -167,13 +168,24 @@ def _announce(
     with ledger.begin() as cx:
         batch.keep_held(cx)
         jobs = [job for job in jobs if job in batch.jobs]
-        ledger.jobs.at_stage(cx, jobs, stage.name)
+        if _is_noted(batch, stage, jobs):
+            ledger.jobs.at_stage(cx, jobs, stage.name)
         if kind.store:
             members = [batch.jobs[job] for job in jobs]
             ledger.artifacts.begin_builds(cx, [_build_row(batch, stage, kind, job, builds[job.job]) for job in members])
         facts = [fact_of(batch.jobs[job]) for job in jobs]
         ledger.outbox.add(cx, *batch.facts("stage.started", stage.name, stage.policy.name, facts))
     return jobs
+
+
+def _is_noted(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> bool:
+    """Whether the ledger says that jobs are at a stage. Where that is over at once, nobody could read it in time.
+
+    Of a job that was claimed before it is noted always: what has taken a run down is looked for there.
+    """
+    pace = batch.workspace.paces.get((stage.name, stage.signature))
+    quick = pace is not None and pace * len(jobs) < _NOTED_SECONDS
+    return not quick or any(batch.jobs[job].lease_token > 1 for job in jobs)
 
 
 def _call(

@@ -50,6 +50,7 @@ _COMPLETE = (
     .values(
         status=JobStatus.COMPLETED,
         lease_owner=None,
+        current_stage=bindparam("in_stage"),
         finished_at=now(),
         index_build=bindparam("in_index"),
         graph_build=bindparam("in_graph"),
@@ -171,14 +172,20 @@ class Jobs(JobRows):
             cx.execute(withdrawal(and_(jobs.c.job == each.job, FAILED), RequestState.WITHDRAWN))
 
     def complete(self, cx: Connection, done: Sequence[Job]) -> None:
-        """End jobs well, with the builds that they leave; older ones of the document in the pipeline are superseded."""
+        """End jobs well, at the stage and with the builds that they bear; older ones of the document are superseded."""
         if not done:
             return
         self.database.execute_many(
             cx,
             _COMPLETE,
             [
-                {"in_job": j.job, "in_token": j.lease_token, "in_index": j.index_build, "in_graph": j.graph_build}
+                {
+                    "in_job": j.job,
+                    "in_token": j.lease_token,
+                    "in_stage": j.current_stage,
+                    "in_index": j.index_build,
+                    "in_graph": j.graph_build,
+                }
                 for j in done
             ],
         )

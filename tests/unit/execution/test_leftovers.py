@@ -1,5 +1,7 @@
 """What processes that ended badly have left is collected by the next that sweeps, and nothing else is."""
 
+import fcntl
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -72,11 +74,25 @@ def test_unfinished_files_of_dead_writers_go_and_those_of_living_ones_stay(crash
     folder = crashed.home / "artifacts" / "aa"
     folder.mkdir(exist_ok=True)
     (folder / ".old.pack.1234.partial").write_bytes(b"half")
-    with closing(write_partial(folder / "new.pack", [b"whole"], "pack", sync=False)) as living:
+    with closing(write_partial(folder / "new.pack", [b"whole"], "pack")) as living:
         collect(crashed.workspace)
         assert [path.name for path in folder.glob(".*")] == [living.path.name]
         living.publish("pack")
     assert (folder / "new.pack").read_bytes() == b"whole"
+
+
+def test_folders_of_unfinished_objects_go_with_their_writers_too(crashed: Scene) -> None:
+    root = crashed.home / "raw" / "default"
+    dead, living = root / ".1234.partial", root / ".5678.partial"
+    for folder in (dead, living):
+        folder.mkdir()
+        (folder / "0").write_bytes(b"half")
+    descriptor = os.open(living, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    collect(crashed.workspace)
+    assert [path.name for path in root.glob(".*")] == [living.name]
+    assert raw(crashed) == [content_name(b"aspirin")]
+    os.close(descriptor)
 
 
 def test_while_all_ends_well_nothing_is_looked_for(scene: Scene) -> None:

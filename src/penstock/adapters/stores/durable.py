@@ -6,7 +6,7 @@
 import fcntl
 import os
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from uuid import uuid4
@@ -39,7 +39,7 @@ class PartialFile(NamedTuple):
 
 def write_atomically(path: Path, blocks: Iterable[bytes | memoryview], store: str) -> None:
     """Write `blocks` to `path`, replacing what is there; returns when file and name are on disk."""
-    with closing(write_partial(path, blocks, store, sync=True)) as partial:
+    with closing(write_partial(path, blocks, store)) as partial:
         try:
             partial.publish(store)
         except BaseException:
@@ -48,7 +48,7 @@ def write_atomically(path: Path, blocks: Iterable[bytes | memoryview], store: st
     sync_folder(path.parent, store)
 
 
-def write_partial(path: Path, blocks: Iterable[bytes | memoryview], store: str, *, sync: bool) -> PartialFile:
+def write_partial(path: Path, blocks: Iterable[bytes | memoryview], store: str) -> PartialFile:
     """Write `blocks` to a new file beside `path`; the caller publishes and closes it. Leaves nothing when it fails."""
     make_folder(path.parent, store)
     partial = _open_partial(path)
@@ -57,9 +57,8 @@ def write_partial(path: Path, blocks: Iterable[bytes | memoryview], store: str, 
             for block in blocks:
                 partial.file.write(block)
             partial.file.flush()
-        if sync:
-            with effect(f"{store}.fsync"):
-                os.fsync(partial.file.fileno())
+        with effect(f"{store}.fsync"):
+            os.fsync(partial.file.fileno())
     except BaseException:
         partial.discard()
         partial.close()
@@ -67,16 +66,51 @@ def write_partial(path: Path, blocks: Iterable[bytes | memoryview], store: str, 
     return partial
 
 
+def write_together(contents: Iterable[tuple[str, bytes]], folder: Path, store: str) -> None:
+    """Write many files, replacing what is there; returns when all of them and their names are on disk.
+
+    Args:
+        contents: paths and bytes; the paths' folders are there, and lie in the file system of `folder`.
+        folder: what is not whole yet is kept in a folder of its own in here.
+    """
+    partial, lock = _open_partial_folder(folder, store)
+    targets = []
+    try:
+        for number, (target, content) in enumerate(contents):
+            targets.append((f"{partial}/{number}", target))
+            with effect(f"{store}.write"):
+                _write(targets[-1][0], content)
+        with effect(f"{store}.fsync"):
+            os.sync()  # measured: 0.06 ms an object, where fsync on each file and folder takes 0.5 ms
+        for path, target in targets:
+            with effect(f"{store}.rename"):
+                os.replace(path, target)  # noqa: PTH105 - a path object costs as much again
+        partial.rmdir()
+        with effect(f"{store}.sync_folder"):
+            os.sync()  # the new names as well
+    except BaseException:
+        with suppress(FileNotFoundError):
+            _remove_folder(partial)
+        raise
+    finally:
+        os.close(lock)
+
+
 def remove_partials(folder: Path, store: str) -> None:
-    """Remove the partial files in a folder whose writers have died."""
+    """Remove the partial files in a folder, and folders of such, whose writers have died."""
     for path in folder.glob(f".*{PARTIAL}"):
         try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                with effect(f"{store}.unlink"):
-                    path.unlink()
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # published or removed meanwhile
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with effect(f"{store}.unlink"):
+                _remove_folder(path) if path.is_dir() else path.unlink()
         except (FileNotFoundError, BlockingIOError):
-            continue  # published or removed meanwhile; or its writer lives
+            continue  # the same; or its writer lives
+        finally:
+            os.close(descriptor)
 
 
 def make_folder(path: Path, store: str) -> None:
@@ -103,6 +137,38 @@ def _open_partial(path: Path) -> PartialFile:
         if os.fstat(file.fileno()).st_nlink:
             return PartialFile(partial, path, file)
         file.close()  # who tidies up came between the opening and the lock
+
+
+def _open_partial_folder(parent: Path, store: str) -> tuple[Path, int]:
+    """A new folder and a descriptor that keeps it locked."""
+    while True:
+        path = parent / f".{uuid4().hex}{PARTIAL}"
+        with effect(f"{store}.mkdir"):
+            path.mkdir()
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # who tidies up came between the making and the opening, or the lock
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if path.exists():
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _remove_folder(path: Path) -> None:
+    for each in path.iterdir():
+        each.unlink()
+    path.rmdir()
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
 
 
 def _sync(path: Path) -> None:
