@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from penstock.events.facts import Fact, FactBatch
+from penstock.events.facts import FactBatch
 
 DEFAULT_PREFIX = "org.medicalkg.orchestration"
 
@@ -16,19 +16,36 @@ def render(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAUL
     """One event a fact. `seconds` is when the ledger took the facts in (since 1970); `sequence` orders them."""
     time = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     source = f"/orchestration/{batch.stage or batch.pipeline or 'documents'}"
-    of_batch = _of_batch(batch)
+    kind, stage, full_kind = batch.kind, batch.stage, f"{prefix}.{batch.kind}"
+    order = f"{sequence:012d}-"
+    of_batch, has_ended = _of_batch(batch), kind in ("stage.completed", "stage.failed")
     for number, fact in enumerate(batch.facts):
+        data = {"tenant_id": fact.tenant, "job_id": fact.job, "correlation_id": fact.correlation_id, **of_batch}
+        if stage:
+            data["attempt_number"] = fact.attempt
+        if has_ended:
+            data["duration_ms"] = round(fact.duration_ms, 3)
+            data["output_count"] = fact.output_count
+            data["gpu_used"] = False
+            data["retry_count"] = max(0, fact.attempt - 1)
+        if fact.error_type:
+            data["error_type"] = fact.error_type
+            data["error_message"] = fact.error_message
+        if kind == "stage.retrying":
+            data["backoff_ms"] = round(fact.backoff_ms, 3)
+        if fact.detail:
+            data |= fact.detail
         yield {
             "specversion": "1.0",
-            "id": f"{fact.job}:{fact.claim}:{batch.stage}:{batch.kind}:{fact.attempt}",
+            "id": f"{fact.job}:{fact.claim}:{stage}:{kind}:{fact.attempt}",
             "source": source,
-            "type": f"{prefix}.{batch.kind}",
+            "type": full_kind,
             "subject": fact.document,
             "time": time,
             "datacontenttype": "application/json",
             "partitionkey": f"{fact.tenant}/{fact.document}",
-            "sequence": f"{sequence:012d}-{number:06d}",
-            "data": _data(batch.kind, of_batch, fact),
+            "sequence": f"{order}{number:06d}",
+            "data": data,
         }
 
 
@@ -40,26 +57,3 @@ def _of_batch(batch: FactBatch) -> dict[str, Any]:
     if batch.stage:
         data |= {"stage": batch.stage, "policy_name": batch.policy}
     return data
-
-
-def _data(kind: str, of_batch: dict[str, Any], fact: Fact) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "tenant_id": fact.tenant,
-        "job_id": fact.job,
-        "correlation_id": fact.correlation_id,
-        **of_batch,
-    }
-    if "stage" in of_batch:
-        data["attempt_number"] = fact.attempt
-    if kind in ("stage.completed", "stage.failed"):
-        data |= {
-            "duration_ms": round(fact.duration_ms, 3),
-            "output_count": fact.output_count,
-            "gpu_used": False,
-            "retry_count": max(0, fact.attempt - 1),
-        }
-    if fact.error_type:
-        data |= {"error_type": fact.error_type, "error_message": fact.error_message}
-    if kind == "stage.retrying":
-        data["backoff_ms"] = round(fact.backoff_ms, 3)
-    return data | fact.detail

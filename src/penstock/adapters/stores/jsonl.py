@@ -17,6 +17,7 @@ from penstock.errors import PermanentError
 from penstock.ports import Resources
 
 _BLOCK = 65_536
+_ENCODER = msgspec.json.Encoder()
 
 
 class JsonLinesSink:
@@ -33,7 +34,7 @@ class JsonLinesSink:
         """Append the events; returns when they are on disk. What a crashed writer left unfinished is cut off first."""
         if not events:
             return
-        lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+        lines = _ENCODER.encode_lines(events)
         with locked(self._path.with_suffix(".lock"), "events"):
             is_new = not self._path.exists()
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
