@@ -17,7 +17,7 @@ from penstock.events.facts import decode
 from penstock.execution.outputs import read_packs
 from penstock.execution.workspace import Workspace
 from penstock.ledger.status import LIVE
-from penstock.ledger.tables import builds, dead_letters, documents, jobs, outbox, sweeps, versions, workers
+from penstock.ledger.tables import builds, dead_letters, documents, jobs, outbox_pending, sweeps, versions, workers
 from penstock.plan.profiles import load_profile
 
 Manifest = dict[str, Any]
@@ -121,7 +121,7 @@ def _left_to_do(workspace: Workspace) -> Iterator[str]:
             "held jobs": select(func.count()).where(jobs.c.lease_owner.is_not(None)),
             "workers": select(func.count()).select_from(workers),
             "sweeps due": select(func.count()).select_from(sweeps),
-            "events owed": select(func.count()).where(outbox.c.relayed_at.is_(None)),
+            "events owed": select(func.count()).select_from(outbox_pending),
         }.items():
             if count := cx.execute(query).scalar_one():
                 yield f"ledger: {count} {name}"

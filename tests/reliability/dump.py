@@ -179,10 +179,11 @@ def populate(cx: Connection) -> None:
             for n in numbers
             if failed[n]
         ],
-        "outbox": [
-            {"facts": bytes([n % 256]) * 9, "count": 1, "created_at": AT, "relayed_at": None if n % 2 else AT}
-            for n in range(300)
-        ],
+        "outbox": [{"facts": bytes([n % 256]) * 9, "count": 1, "created_at": AT} for n in range(300)],
     }
+    if "outbox_pending" in known.tables:
+        rows["outbox_pending"] = [{"sequence": n} for n in range(1, 301, 2)]
+    else:
+        rows["outbox"] = [{**row, "relayed_at": None if n % 2 else AT} for n, row in enumerate(rows["outbox"])]
     for name, values in rows.items():
         cx.execute(known.tables[name].insert(), values)

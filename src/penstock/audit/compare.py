@@ -14,7 +14,7 @@ from penstock.audit.stores import check_events, check_graph, check_raw, check_ro
 from penstock.execution.workspace import Workspace
 from penstock.ledger.health import ledger_faults
 from penstock.ledger.ledger import Ledger
-from penstock.ledger.tables import artifacts, outbox, sweeps
+from penstock.ledger.tables import artifacts, outbox, outbox_pending, sweeps
 from penstock.records import GraphWriteReceipt, IndexReceipt
 
 _ATTEMPTS = 3
@@ -71,7 +71,8 @@ def _look(workspace: Workspace, ledger: Ledger, cx: Connection, listed: int | No
         check_objects(workspace, cx, tenant, stores["objects"])
         _check_index(workspace, cx, tenant, findings)
         _check_graph(workspace, cx, tenant, findings)
-    query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(outbox.c.relayed_at.is_not(None))
+    owed = outbox.c.sequence.in_(select(outbox_pending.c.sequence))
+    query = select(outbox.c.sequence, outbox.c.created_at, outbox.c.facts).where(~owed)
     relayed = cx.execute(query.execution_options(yield_per=200))
     check_events(relayed, resources.events, stores["events"])
     return findings

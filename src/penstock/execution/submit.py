@@ -269,7 +269,7 @@ def keys_of(
     document = item.document if isinstance(item, Job) else item.document_id
     facts = {"tenant": tenant, "source": item.source}
     hint = json.dumps([kind_hint, item.source, item.metadata], sort_keys=True)
-    return work_keys(topology, root_key(tenant, document, content_hash, hint), facts)
+    return work_keys(topology, root_key(tenant, document, content_hash, hint), facts, document)
 
 
 def without_doubles(part: Iterable[Found], hashes: dict[str, str], submission: Submission) -> Iterator[Found]:

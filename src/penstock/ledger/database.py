@@ -40,7 +40,7 @@ from penstock.machine import sqlite_uri
 COMMIT, BESIDE = "ledger.commit", "ledger.beside"
 """What the seam calls the commits of write transactions, where the caller does not say more."""
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration in `migrations/versions`; a test compares the two."""
 
 _STAMP = (
@@ -224,6 +224,7 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
     if cursor.execute("pragma journal_mode").fetchone() != ("wal",):
         _switch_to_wal(cursor)
     cursor.execute("pragma synchronous=full")
+    cursor.execute("pragma wal_autocheckpoint=8000")  # 32 MB: at each stage of a batch the same pages are written again
     cursor.execute("pragma foreign_keys=on")
     cursor.execute("pragma cache_size=-65536")
     cursor.close()

@@ -3,13 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, delete, exists, select, update
+from sqlalchemy import Connection, and_, delete, exists, select
 
 from penstock.ledger.database import slices
 from penstock.ledger.documents import DocumentRow
 from penstock.ledger.job_rows import JOB_COLUMNS, Job, job_of
 from penstock.ledger.status import JobStatus
-from penstock.ledger.tables import artifacts, builds, documents, jobs, origins, outbox, stage_runs, versions
+from penstock.ledger.tables import (
+    artifacts,
+    builds,
+    documents,
+    jobs,
+    origins,
+    outbox,
+    outbox_pending,
+    stage_runs,
+    versions,
+)
 
 _SETTLED = (JobStatus.COMPLETED, JobStatus.SUPERSEDED)
 
@@ -97,10 +107,13 @@ def owe_again(cx: Connection, sequences: Sequence[int]) -> None:
     """Owe the facts of these outbox rows once more: the sink has lost them."""
     for first in range(0, len(sequences), 500):
         part = sequences[first : first + 500]
-        cx.execute(update(outbox).where(outbox.c.sequence.in_(part)).values(relayed_at=None))
+        known = select(outbox.c.sequence).where(outbox.c.sequence.in_(part))
+        missing = known.where(outbox.c.sequence.not_in(select(outbox_pending.c.sequence)))
+        cx.execute(outbox_pending.insert().from_select(["sequence"], missing))
 
 
 def drop_facts(cx: Connection, sequences: Sequence[int]) -> None:
     """Drop outbox rows that hold nothing that can be read."""
     for first in range(0, len(sequences), 500):
-        cx.execute(delete(outbox).where(outbox.c.sequence.in_(sequences[first : first + 500])))
+        for table in (outbox, outbox_pending):
+            cx.execute(delete(table).where(table.c.sequence.in_(sequences[first : first + 500])))

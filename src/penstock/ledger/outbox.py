@@ -5,14 +5,14 @@ One row holds the facts of a whole batch and stage; each is rendered as an event
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, delete, func, select
 
-from penstock.ledger.clock import now
 from penstock.ledger.database import Database
-from penstock.ledger.tables import outbox
+from penstock.ledger.tables import outbox, outbox_pending
 
 _ROWS = 500  # they are marked in one statement
 _AT_ONCE = 10  # so few rows are fetched beyond those that are taken
+_OWED = outbox_pending.join(outbox, outbox.c.sequence == outbox_pending.c.sequence)
 
 
 class Outbox:
@@ -24,12 +24,13 @@ class Outbox:
     def add(self, cx: Connection, facts: bytes, count: int) -> None:
         """Owe `count` facts, encoded as one value."""
         if count:
-            cx.execute(outbox.insert(), [{"facts": facts, "count": count}])
+            added = cx.execute(outbox.insert().values(facts=facts, count=count).returning(outbox.c.sequence))
+            cx.execute(outbox_pending.insert(), [{"sequence": added.scalar_one()}])
 
     def pending(self, cx: Connection, limit: int) -> list[tuple[int, float, bytes]]:
         """(sequence, time, facts) of rows not yet relayed, oldest first: the first, and more up to `limit` facts."""
         columns = [outbox.c[name] for name in ("sequence", "created_at", "facts", "count")]
-        query = select(*columns).where(outbox.c.relayed_at.is_(None)).order_by(outbox.c.sequence).limit(_ROWS)
+        query = select(*columns).select_from(_OWED).order_by(outbox_pending.c.sequence).limit(_ROWS)
         found: list[tuple[int, float, bytes]] = []
         facts = 0
         with cx.execute(query.execution_options(yield_per=_AT_ONCE)) as rows:
@@ -41,11 +42,10 @@ class Outbox:
         return found
 
     def mark_relayed(self, cx: Connection, sequences: Sequence[int]) -> None:
-        mine = and_(outbox.c.sequence.in_(sequences), outbox.c.relayed_at.is_(None))
-        cx.execute(update(outbox).where(mine).values(relayed_at=now()))
+        cx.execute(delete(outbox_pending).where(outbox_pending.c.sequence.in_(sequences)))
 
     def pending_count(self, cx: Connection) -> int:
-        query = select(func.coalesce(func.sum(outbox.c.count), 0)).where(outbox.c.relayed_at.is_(None))
+        query = select(func.coalesce(func.sum(outbox.c.count), 0)).select_from(_OWED)
         return int(cx.execute(query).scalar_one())
 
     def told(self, cx: Connection) -> int:

@@ -15,6 +15,9 @@ import msgspec
 
 from penstock.records import short_hash
 
+_STAGE, _DOCUMENT = 3, 24
+"""So much of a stage's signature and of a document's id stands in a work key, before the hash of 32 digits."""
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A resilience policy, resolved: see `penstock.spec.resilience.PolicySpec` for bounds and units."""
@@ -137,12 +140,14 @@ def applies(stage: PlannedStage, facts: Mapping[str, str]) -> bool:
     return all(facts.get(field, "") in accepted for field, accepted in stage.when.items())
 
 
-def work_keys(topology: Topology, root: str, facts: Mapping[str, str]) -> dict[str, str | None]:
+def work_keys(topology: Topology, root: str, facts: Mapping[str, str], document: str = "") -> dict[str, str | None]:
     """The work key of every stage for one document; None where the stage is skipped for it.
 
     Args:
         root: a hash of what stands before the first stage: tenant, document id, content hash and source hint.
         facts: what `when` conditions may ask of the document.
+        document: its id. Its end stands in the keys, so that those of one stage and of documents that were found one
+            after another lie together in the ledger: they are written to a few pages, not to a thousand.
     """
     keys: dict[str, str | None] = {}
     passed: dict[str, str | None] = {}
@@ -151,7 +156,8 @@ def work_keys(topology: Topology, root: str, facts: Mapping[str, str]) -> dict[s
         if before is None:
             keys[stage.name] = passed[stage.name] = None
         elif applies(stage, facts):
-            keys[stage.name] = passed[stage.name] = short_hash(stage.signature, before)
+            key = f"{stage.signature[:_STAGE]}{document[-_DOCUMENT:]}:{short_hash(stage.signature, before)}"
+            keys[stage.name] = passed[stage.name] = key
         else:
             keys[stage.name] = None
             passed[stage.name] = before if _transparent(stage) else None

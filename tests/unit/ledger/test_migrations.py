@@ -1,5 +1,6 @@
 """The migrations make the tables that `penstock.ledger.tables` defines, forward and back, also with rows in them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ KEYS = """
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
     from pg_constraint where connamespace = 'public'::regnamespace
 """
-NEWER = {"breakers", "rate_budgets", "pdf_requests", "releases", "cursors", "entity_decisions"}
+NEWER = {"breakers", "rate_budgets", "pdf_requests", "releases", "cursors", "entity_decisions", "outbox_pending"}
 """The tables that the first revision did not have."""
 INDEXES = "select tablename, indexname, indexdef from pg_indexes where schemaname = 'public'"
 
@@ -31,7 +32,9 @@ def structure(cx: Connection) -> dict[str, Any]:
     """Everything that the database says of its tables: columns, keys, checks and indexes, in whatever order."""
     if cx.dialect.name == "sqlite":
         rows = cx.execute(text("select type, name, sql from sqlite_master where sql is not null")).all()
-        found = {f"{row[0]} {row[1]}": sorted(line.strip("\t ,") for line in row[2].splitlines()) for row in rows}
+        # where a column was dropped, the last bracket stands at the end of the line before
+        sqls = {f"{kind} {name}": re.sub(r"\s*\)\s*\Z", "\n)", sql) for kind, name, sql in rows}
+        found = {name: sorted(line.strip("\t ,") for line in sql.splitlines()) for name, sql in sqls.items()}
         return {name: lines for name, lines in found.items() if name != "table alembic_version"}
     return {
         query: sorted(map(str, (row for row in cx.execute(text(query)) if row[0] != "alembic_version")))

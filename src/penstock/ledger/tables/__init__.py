@@ -20,6 +20,7 @@ from penstock.ledger.tables.metadata import metadata as metadata
 from penstock.ledger.tables.outputs import artifacts as artifacts
 from penstock.ledger.tables.outputs import builds as builds
 from penstock.ledger.tables.outputs import outbox as outbox
+from penstock.ledger.tables.outputs import outbox_pending as outbox_pending
 from penstock.ledger.tables.pdfs import pdf_requests as pdf_requests
 from penstock.ledger.tables.shared import breakers as breakers
 from penstock.ledger.tables.shared import rate_budgets as rate_budgets

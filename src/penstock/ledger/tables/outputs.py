@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Table, false, text
 
 from penstock.ledger.clock import now
-from penstock.ledger.columns import SERIAL, sized, where
+from penstock.ledger.columns import SERIAL, sized
 from penstock.ledger.tables.metadata import metadata
 
 artifacts = Table(
@@ -46,7 +46,11 @@ outbox = Table(
     Column("facts", LargeBinary, nullable=False),
     Column("count", Integer, nullable=False),
     Column("created_at", Float, nullable=False, default=now()),
-    Column("relayed_at", Float),
     sqlite_autoincrement=True,
 )
-Index("ix_outbox_pending", outbox.c.sequence, **where(outbox.c.relayed_at.is_(None)))
+
+outbox_pending = Table(
+    "outbox_pending",
+    metadata,
+    Column("sequence", SERIAL, primary_key=True, autoincrement=False),
+)
