@@ -51,6 +51,8 @@ _STAMP = (
 _SQLITE_ARGS: dict[str, Any] = {"timeout": 60, "isolation_level": None, "check_same_thread": False}
 """`isolation_level` None: the driver begins nothing by itself, `_begin` does."""
 
+_LOOKS, _LOOK_SECONDS = 1000, 0.001
+
 _EXCLUSIVE = text(
     "select pg_advisory_xact_lock(1885695603), set_config('idle_in_transaction_session_timeout', '60s', true)"
 )
@@ -245,8 +247,31 @@ def _switch_to_wal(cursor: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("penstock_read")
-    connection.exec_driver_sql("begin" if reading else "begin immediate")
+    if connection.get_execution_options().get("penstock_read"):
+        connection.exec_driver_sql("begin")
+    elif not _begin_soon(connection.connection.dbapi_connection):
+        connection.exec_driver_sql("begin immediate")
+
+
+def _begin_soon(connection: Any) -> bool:
+    """Begin to write as soon as nobody else does; False where that takes long.
+
+    SQLite itself looks again after waits that grow to a tenth of a second, longer than most writers take.
+    """
+    connection.execute("pragma busy_timeout=0")
+    try:
+        for _ in range(_LOOKS):
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return True
+        return False
+    finally:
+        connection.execute(f"pragma busy_timeout={1000 * _SQLITE_ARGS['timeout']}")
 
 
 def _shown(url: str) -> str:
