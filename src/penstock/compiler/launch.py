@@ -21,6 +21,7 @@ from penstock.execution.planning import batch_of
 from penstock.execution.report import Progress, StageOutcome, no_progress
 from penstock.execution.workspace import Workspace
 from penstock.ledger.database import slices
+from penstock.ledger.job_rows import Outline
 from penstock.ledger.status import JobStatus
 from penstock.ledger.workers import Worker
 from penstock.plan.topology import Topology, stage_names
@@ -112,17 +113,14 @@ class Launcher:
 
     def _claim(self, worker: Worker, left: dict[str, None], share: int) -> BatchRun | None:
         """The next batch of what is left; jobs that have ended, by whoever's hand, are struck off on the way."""
-        ledger, limits = self.workspace.ledger, self.workspace.profile.batch
+        limits = self.workspace.profile.batch
         size = min(limits.documents, -(-len(left) // share))
         for part in slices(list(left), size) if left else ():
             queued = self._strike(left, part)
             if not queued:
                 continue
-            with ledger.read() as cx:
-                found = ledger.jobs.get(cx, queued)
-            digest, segment = found[queued[0]].topology, found[queued[0]].segment
-            same = [found[job] for job in queued if (found[job].topology, found[job].segment) == (digest, segment)]
-            ids = batch_of(same, limits)
+            digest, segment = queued[0].topology, queued[0].segment
+            ids = batch_of([job for job in queued if (job.topology, job.segment) == (digest, segment)], limits)
             batch = claim_batch(
                 self.workspace,
                 worker,
@@ -137,14 +135,14 @@ class Launcher:
                 return batch
         return None
 
-    def _strike(self, left: dict[str, None], ids: Sequence[str]) -> list[str]:
+    def _strike(self, left: dict[str, None], ids: Sequence[str]) -> list[Outline]:
         """Forget the jobs that have ended or wait at a gate; returns those that are queued."""
         with self.workspace.ledger.read() as cx:
-            statuses = self.workspace.ledger.jobs.statuses(cx, ids)
-        for job, status in statuses.items():
-            if status not in (JobStatus.QUEUED, JobStatus.RUNNING):
-                left.pop(job, None)
-        return [job for job in ids if statuses[job] == JobStatus.QUEUED]
+            found = self.workspace.ledger.jobs.outlines(cx, ids)
+        for job in found.values():
+            if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+                left.pop(job.job, None)
+        return [found[job] for job in ids if found[job].status == JobStatus.QUEUED]
 
     def _execute(self, batch: BatchRun, instance: DagsterInstance) -> None:
         session = Session(batch)

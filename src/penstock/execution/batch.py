@@ -175,16 +175,16 @@ def claim_batch(
 ) -> BatchRun | None:
     """Take jobs under a lease as one batch: of these ids, or those planned for `batch`. None where nothing is free."""
     ledger = workspace.ledger
+    new = new_id() if batch is None else None
     with ledger.begin() as cx:
         digest = topology.digest
-        jobs = ledger.jobs.claim(cx, worker.id, digest, segment, ids=ids, batch=batch, limit=limit)
+        jobs = ledger.jobs.claim(cx, worker.id, digest, segment, ids=ids, batch=batch, into=new, limit=limit)
         jobs = _without_worn_out(workspace, cx, topology, jobs)
         if not jobs:
             return None
-        if batch is None:
-            batch = new_id()
+        if new is not None:
             row = Batch(
-                batch=batch,
+                batch=new,
                 pipeline=topology.pipeline,
                 topology=digest,
                 segment=segment,
@@ -193,12 +193,12 @@ def claim_batch(
                 size=len(jobs),
                 run_id=run_id or None,
             )
-            ledger.batches.add(cx, row, [job.job for job in jobs])
-        else:
+            ledger.batches.add(cx, row)
+        elif batch is not None:
             ledger.batches.started(cx, batch, run_id)
         if segment:
             ledger.jobs.at_stage(cx, [j.job for j in jobs], topology.segment(segment)[0].name, post_pdf_started=True)
-    return BatchRun(workspace, worker, topology, segment, batch, jobs, run_id, progress)
+    return BatchRun(workspace, worker, topology, segment, batch or new or "", jobs, run_id, progress)
 
 
 def _without_worn_out(workspace: Workspace, cx: Connection, topology: Topology, jobs: Sequence[Job]) -> list[Job]:

@@ -14,6 +14,7 @@ from penstock.execution.batch import BatchRun, claim_batch
 from penstock.execution.gates import tend_gates
 from penstock.execution.workspace import Workspace
 from penstock.ledger.batches import Batch
+from penstock.ledger.job_rows import Outline
 from penstock.ledger.jobs import Job
 from penstock.ledger.ledger import Ledger
 from penstock.ledger.status import JobStatus
@@ -113,7 +114,7 @@ def _planned(ledger: Ledger, cx: Connection, segments: Segments) -> list[Batch]:
     return [batch for batch in ledger.batches.planned(cx) if (batch.topology, batch.segment) in segments]
 
 
-def batch_of(jobs: Sequence[Job], limits: BatchSpec) -> list[str]:
+def batch_of(jobs: Sequence[Job | Outline], limits: BatchSpec) -> list[str]:
     """The first jobs, as many as one batch takes; at least one."""
     chosen: list[str] = []
     size = 0

@@ -1,9 +1,7 @@
 """Recording what a stage came to: outputs, stage runs, failures and the facts that tell of them, in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from sqlalchemy import Connection
+from typing import Any, NamedTuple
 
 from penstock.events.facts import Fact, fact_of
 from penstock.execution.asking import ask
@@ -15,6 +13,15 @@ from penstock.ledger.jobs import Failure
 from penstock.plan.topology import PlannedStage
 from penstock.registry import stage_type
 from penstock.resilience.calls import Outcome
+
+
+class _Record(NamedTuple):
+    """What is written for the jobs that are held: made before the transaction, which others wait for."""
+
+    failures: Mapping[str, Failure]
+    done: Mapping[str, int]
+    runs: Sequence[dict[str, Any]]
+    facts: Sequence[tuple[bytes, int]]
 
 
 def record(
@@ -29,31 +36,40 @@ def record(
     Raises `LostLeaseError` when none is held any more.
     """
     ledger = batch.workspace.ledger
+    made = _made(batch, stage, outcomes)
     with ledger.begin() as cx:
         batch.keep_held(cx)
         held = {job: outcome for job, outcome in outcomes.items() if job in batch.jobs}
-        failures = {job: _failure(stage, job, each) for job, each in held.items() if each.error is not None}
-        done = {job: each.value.count for job, each in held.items() if each.error is None}
-        mine = {batch.keys[job][stage.name] for job in done}
-        ledger.artifacts.add(cx, [row for row in rows if row.work_key in mine])
-        runs = [stage_run(batch, stage, job, each, failures.get(job)) for job, each in held.items()]
-        ledger.stage_runs.record(cx, runs)
+        if len(held) < len(outcomes):
+            made = _made(batch, stage, held)
+            mine = {batch.keys[job][stage.name] for job in made.done}
+            rows = [row for row in rows if row.work_key in mine]
+        ledger.artifacts.add(cx, rows)
+        ledger.stage_runs.record(cx, made.runs)
         if fields := gate_fields(stage):
-            ledger.jobs.at_stage(cx, list(done), stage.name, **fields)
+            ledger.jobs.at_stage(cx, list(made.done), stage.name, **fields)
         ledger.jobs.count_retries(
             cx, stage.name, {job: len(each.retries) for job, each in held.items() if each.retries}
         )
-        ledger.jobs.fail(cx, list(failures.values()))
-        ledger.dead_letters.add(cx, [(batch.jobs[job], failure) for job, failure in failures.items()])
-        _tell(batch, stage, cx, held, done, failures)
-        ask(batch, stage, cx, {job: held[job].value.output for job in done})
-    result.executed += len(done)
-    result.failed += len(failures)
+        ledger.jobs.fail(cx, list(made.failures.values()))
+        ledger.dead_letters.add(cx, [(batch.jobs[job], failure) for job, failure in made.failures.items()])
+        for facts, count in made.facts:
+            ledger.outbox.add(cx, facts, count)
+        ask(batch, stage, cx, {job: held[job].value.output for job in made.done})
+    result.executed += len(made.done)
+    result.failed += len(made.failures)
     result.retries += sum(len(outcome.retries) for outcome in held.values())
-    result.outputs += sum(done.values())
+    result.outputs += sum(made.done.values())
     result.durations += [outcome.seconds for outcome in held.values()]
-    for job, failure in failures.items():
+    for job, failure in made.failures.items():
         result.failures.append((batch.jobs.pop(job).document, failure))
+
+
+def _made(batch: BatchRun, stage: PlannedStage, outcomes: Mapping[str, Outcome]) -> _Record:
+    failures = {job: _failure(stage, job, each) for job, each in outcomes.items() if each.error is not None}
+    done = {job: each.value.count for job, each in outcomes.items() if each.error is None}
+    runs = [stage_run(batch, stage, job, each, failures.get(job)) for job, each in outcomes.items()]
+    return _Record(failures, done, runs, _told(batch, stage, outcomes, done, failures))
 
 
 def stage_run(
@@ -82,33 +98,35 @@ def gate_fields(stage: PlannedStage) -> dict[str, bool]:
     return {"pdf_downloaded": True} if stage.type == "DownloadStage" else {}
 
 
-def _tell(
+def _told(
     batch: BatchRun,
     stage: PlannedStage,
-    cx: Connection,
-    held: Mapping[str, Outcome],
+    outcomes: Mapping[str, Outcome],
     done: Mapping[str, int],
     failures: Mapping[str, Failure],
-) -> None:
+) -> list[tuple[bytes, int]]:
     told: dict[str, list[Fact]] = {"stage.retrying": [], "stage.completed": [], "stage.failed": [], "job.failed": []}
-    for job, outcome in held.items():
+    for job, outcome in outcomes.items():
         member = batch.jobs[job]
         for retry in outcome.retries:
             fault = fault_of(retry.error)
             error = {"error_type": fault.name, "error_message": fault.message}
             fields = {"attempt": retry.attempt, "backoff_ms": retry.backoff_seconds * 1000, **error}
             told["stage.retrying"].append(fact_of(member, **fields))
-        ending = {"attempt": outcome.attempts, "duration_ms": outcome.seconds * 1000}
+        attempt, milliseconds = outcome.attempts, outcome.seconds * 1000
         failure = failures.get(job)
         if failure is None:
-            told["stage.completed"].append(fact_of(member, output_count=done[job], **ending))
+            fact = fact_of(member, attempt=attempt, duration_ms=milliseconds, output_count=done[job])
+            told["stage.completed"].append(fact)
         else:
             error = {"error_type": failure.error_type, "error_message": failure.message}
-            told["stage.failed"].append(fact_of(member, **ending, **error))
+            told["stage.failed"].append(fact_of(member, attempt=attempt, duration_ms=milliseconds, **error))
             told["job.failed"].append(fact_of(member, detail={"status": failure.status}, **error))
-    for kind, facts in told.items():
-        name, policy = ("", "") if kind == "job.failed" else (stage.name, stage.policy.name)
-        batch.workspace.ledger.outbox.add(cx, *batch.facts(kind, name, policy, facts))
+    return [
+        batch.facts(kind, *(("", "") if kind == "job.failed" else (stage.name, stage.policy.name)), facts)
+        for kind, facts in told.items()
+        if facts
+    ]
 
 
 def _failure(stage: PlannedStage, job: str, outcome: Outcome) -> Failure:

@@ -165,17 +165,24 @@ def _announce(
     batch: BatchRun, stage: PlannedStage, kind: StageType, jobs: Sequence[str], builds: Mapping[str, str]
 ) -> list[str]:
     ledger = batch.workspace.ledger
+    told = _started(batch, stage, jobs)  # before the transaction, which others wait for
     with ledger.begin() as cx:
         batch.keep_held(cx)
-        jobs = [job for job in jobs if job in batch.jobs]
+        held = [job for job in jobs if job in batch.jobs]
+        if len(held) < len(jobs):
+            jobs, told = held, _started(batch, stage, held)
         if _is_noted(batch, stage, jobs):
             ledger.jobs.at_stage(cx, jobs, stage.name)
         if kind.store:
             members = [batch.jobs[job] for job in jobs]
             ledger.artifacts.begin_builds(cx, [_build_row(batch, stage, kind, job, builds[job.job]) for job in members])
-        facts = [fact_of(batch.jobs[job]) for job in jobs]
-        ledger.outbox.add(cx, *batch.facts("stage.started", stage.name, stage.policy.name, facts))
-    return jobs
+        ledger.outbox.add(cx, *told)
+    return list(jobs)
+
+
+def _started(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> tuple[bytes, int]:
+    facts = [fact_of(batch.jobs[job]) for job in jobs]
+    return batch.facts("stage.started", stage.name, stage.policy.name, facts)
 
 
 def _is_noted(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> bool:

@@ -45,11 +45,10 @@ class Batches:
         return Batch(**row._mapping) if row else None
 
     def add(self, cx: Connection, batch: Batch, job_ids: Sequence[str] = ()) -> None:
-        """Add a batch of queued jobs; or of running ones, where it is `started` from the first."""
+        """Add a batch, and plan queued jobs for it."""
         cx.execute(batches.insert(), [msgspec.structs.asdict(batch)])
-        expected = JobStatus.QUEUED if batch.status == "planned" else JobStatus.RUNNING
         for part in slices(job_ids):
-            mine = and_(jobs.c.job.in_(part), jobs.c.status == expected)
+            mine = and_(jobs.c.job.in_(part), jobs.c.status == JobStatus.QUEUED)
             cx.execute(update(jobs).where(mine).values(batch=batch.batch))
 
     def started(self, cx: Connection, batch: str, run_id: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Dialect
+from sqlalchemy import Boolean, Connection, CursorResult, Dialect, Float
 from sqlalchemy.sql.dml import UpdateBase
 
 _Convert = Callable[[Any], Any]
@@ -27,20 +27,25 @@ class Bulk:
         self._converts: dict[str, _Convert] = {}
         for bind, name in compiled.bind_names.items():
             convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
-            if convert is not None:
+            if convert is not None and not isinstance(bind.type, Boolean | Float):  # the drivers take these as they are
                 self._converts[name] = convert
         defaults = {str(each.key): getattr(each.default, "arg", None) for each in compiled.insert_prefetch}
         values = compiled.params | defaults
         self._fixed = {name: values[name] for name in compiled.bind_names.values() if name not in keys}
         self._names = tuple(compiled.positiontup or compiled.bind_names.values())
-        self._pick = itemgetter(*self._names) if compiled.positional else None
+        self._positional = compiled.positional
 
     def execute(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
         """Execute the statement for every row, in the caller's transaction."""
-        return cx.exec_driver_sql(self._sql, [self._laid_out(row) for row in rows])
+        return cx.exec_driver_sql(self._sql, self._laid_out(rows))
 
-    def _laid_out(self, row: Mapping[str, Any]) -> Any:
-        values = {**self._fixed, **row}
+    def _laid_out(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        if self._fixed:
+            rows = [{**self._fixed, **row} for row in rows]
         for name, convert in self._converts.items():
-            values[name] = convert(values[name])
-        return self._pick(values) if self._pick else {name: values[name] for name in self._names}
+            rows = [row if row[name] is None else {**row, name: convert(row[name])} for row in rows]
+        if not self._positional:
+            return [{name: row[name] for name in self._names} for row in rows]
+        if len(self._names) == 1:
+            return [(row[self._names[0]],) for row in rows]
+        return list(map(itemgetter(*self._names), rows))

@@ -1,7 +1,7 @@
 """What can be asked of jobs: rows by id, by document, by state; and counts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, or_, select, true
@@ -43,6 +43,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     error_recovery: str | None = None
 
 
+class Outline(NamedTuple):
+    """As much of a job as it takes to choose a batch."""
+
+    job: str
+    status: str
+    topology: str
+    segment: int
+    size: int
+
+
+_OUTLINES = select(*(jobs.c[name] for name in Outline._fields))
 JOB_COLUMNS = [jobs.c[name] for name in Job.__struct_fields__]
 
 FAILED = and_(*(jobs.c.status != status for status in JobStatus))
@@ -119,11 +130,11 @@ class JobRows:
         query = select(jobs.c.lease_owner).where(is_now(JobStatus.RUNNING)).distinct()
         return [owner for owner in cx.execute(query).scalars() if owner]
 
-    def statuses(self, cx: Connection, ids: Sequence[str]) -> dict[str, str]:
-        """The state of each job."""
-        found: dict[str, str] = {}
+    def outlines(self, cx: Connection, ids: Sequence[str]) -> dict[str, Outline]:
+        """What is asked of a job before it is worked on."""
+        found: dict[str, Outline] = {}
         for part in slices(ids):
-            found.update(cx.execute(select(jobs.c.job, jobs.c.status).where(jobs.c.job.in_(part))).all())
+            found.update((row[0], Outline(*row)) for row in cx.execute(_OUTLINES.where(jobs.c.job.in_(part))))
         return found
 
     def counts(self, cx: Connection) -> list[tuple[str, str, int]]:

@@ -102,12 +102,18 @@ class Jobs(JobRows):
         *,
         ids: Sequence[str] | None = None,
         batch: str | None = None,
+        into: str | None = None,
         limit: int = 500,
     ) -> list[Job]:
         """Take queued jobs of one topology and segment under a lease, oldest first.
 
         A document that another job is working on is left for later, so that its versions never cross.
+
+        Args:
+            batch: take those that were planned for this batch.
+            into: the batch that they are of from now on.
         """
+        taken_into = {} if into is None else {"batch": into}
         where = [
             QUEUED,
             jobs.c.topology == topology,
@@ -124,7 +130,7 @@ class Jobs(JobRows):
             taken = cx.execute(
                 update(jobs)
                 .where(jobs.c.job.in_(free.limit(limit - len(claimed))))
-                .values(status=JobStatus.RUNNING, lease_owner=worker, lease_token=jobs.c.lease_token + 1)
+                .values(status=JobStatus.RUNNING, lease_owner=worker, lease_token=jobs.c.lease_token + 1, **taken_into)
                 .returning(*JOB_COLUMNS, jobs.c.created_at)
             )
             claimed += [job_of(row) for row in sorted(taken, key=lambda row: (row.created_at, row.job))]

@@ -147,7 +147,7 @@ def test_a_job_that_was_replaced_while_it_had_failed_does_not_wait_again(scene: 
     scene.submit(LIMITED)
     with scene.ledger.begin() as cx:
         assert scene.ledger.jobs.requeue_failed(cx, [old]) == []
-        assert scene.ledger.jobs.statuses(cx, [old]) == {old: "superseded"}
+        assert scene.ledger.jobs.outlines(cx, [old])[old].status == "superseded"
 
 
 def test_a_hand_opens_one_of_several_gates(scene: Scene) -> None:

@@ -117,9 +117,8 @@ def test_only_what_may_have_passed_is_tried_again_by_itself(
     assert summary(found) == ((2, 0, 2, 0) if again else (2, 0, 0, 2))
     with scene.ledger.read() as cx:
         assert scene.ledger.dead_letters.open_count(cx) == (0 if again else 2)
-        assert scene.ledger.jobs.statuses(cx, found.jobs + found.failed) == dict.fromkeys(
-            found.jobs + found.failed, "queued" if again else "parse_failed"
-        )
+        states = {each.status for each in scene.ledger.jobs.outlines(cx, found.jobs + found.failed).values()}
+        assert states == {"queued" if again else "parse_failed"}
     assert toys.calls == []
 
 

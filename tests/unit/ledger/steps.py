@@ -106,7 +106,7 @@ def wait(ledger: Ledger, job: str, gate: str = "gate") -> None:
 
 def statuses(ledger: Ledger, ids: Sequence[str]) -> list[str]:
     with ledger.read() as cx:
-        found = ledger.jobs.statuses(cx, ids)
+        found = {job: each.status for job, each in ledger.jobs.outlines(cx, ids).items()}
     return [found[each] for each in ids]
 
 
