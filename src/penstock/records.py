@@ -4,7 +4,7 @@ Offsets count characters of `Document.text`; pages count from 1; boxes are in PD
 """
 
 import hashlib
-import secrets
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -283,8 +283,10 @@ class StageContext(Record, frozen=True, kw_only=True):
 
 def short_hash(*parts: str | bytes) -> str:
     """128 bits of BLAKE2b over the parts, in hex; parts are kept apart by their lengths."""
-    data = [part.encode() if isinstance(part, str) else part for part in parts]
-    framed = b"".join([piece for each in data for piece in (len(each).to_bytes(8, "little"), each)])
+    framed = b""
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        framed += len(data).to_bytes(8, "little") + data
     return hashlib.blake2b(framed, digest_size=16).hexdigest()
 
 
@@ -295,4 +297,4 @@ def content_name(content: bytes) -> str:
 
 def new_id() -> str:
     """A new identifier: 128 bits, hex, rising with time so that rows written together lie together."""
-    return f"{time.time_ns() >> 10:014x}{secrets.token_hex(9)}"
+    return f"{time.time_ns() >> 10:014x}{os.urandom(9).hex()}"

@@ -9,6 +9,7 @@ from penstock.ledger.ledger import Ledger
 from penstock.ports import EventSink, RequestQueue
 
 _ASKED = "pdf.requested"
+_MARKED_TOGETHER = 8  # sendings
 
 
 class Relay:
@@ -38,21 +39,35 @@ class Relay:
         """Send everything that is owed; returns how many events were sent.
 
         A row is marked as relayed only after the sink has its events, so a crash between the two sends them again.
+        Some sendings are marked together: each mark waits for its turn among all that write to the ledger.
         """
-        sent = 0
-        while True:
-            with self._ledger.read() as cx:
-                pending = self._ledger.outbox.pending(cx, self._at_once)
-            if not pending:
-                return sent
-            rows = [(sequence, at, decode(facts)) for sequence, at, facts in pending]
-            events = [event for sequence, at, facts in rows for event in render(facts, sequence, at, self._prefix)]
-            self._ask(rows)
-            self._sink.send(events)
-            with self._ledger.begin("relay.mark") as cx:
-                self._ledger.outbox.mark_relayed(cx, [sequence for sequence, _, _ in rows])
-            self._queued.clear()
-            sent += len(events)
+        sent, last, sendings = 0, 0, 0
+        unmarked: list[int] = []
+        try:
+            while pending := self._pending(last):
+                rows = [(sequence, at, decode(facts)) for sequence, at, facts in pending]
+                events = [event for sequence, at, facts in rows for event in render(facts, sequence, at, self._prefix)]
+                self._ask(rows)
+                self._sink.send(events)
+                sent += len(events)
+                last = rows[-1][0]
+                unmarked += [sequence for sequence, _, _ in rows]
+                if (sendings := sendings + 1) % _MARKED_TOGETHER == 0:
+                    self._mark(unmarked)
+        finally:
+            if unmarked:
+                self._mark(unmarked)
+        return sent
+
+    def _pending(self, after: int) -> list[tuple[int, float, bytes]]:
+        with self._ledger.read() as cx:
+            return self._ledger.outbox.pending(cx, self._at_once, after)
+
+    def _mark(self, sequences: list[int]) -> None:
+        with self._ledger.begin("relay.mark") as cx:
+            self._ledger.outbox.mark_relayed(cx, sequences)
+        self._queued.difference_update(sequences)
+        sequences.clear()
 
     def told(self) -> Iterator[dict[str, Any]]:
         """Every event, oldest first: as the sink has them, or as the outbox has them where the sink cannot be read."""

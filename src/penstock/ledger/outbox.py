@@ -27,10 +27,15 @@ class Outbox:
             added = cx.execute(outbox.insert().values(facts=facts, count=count).returning(outbox.c.sequence))
             cx.execute(outbox_pending.insert(), [{"sequence": added.scalar_one()}])
 
-    def pending(self, cx: Connection, limit: int) -> list[tuple[int, float, bytes]]:
-        """(sequence, time, facts) of rows not yet relayed, oldest first: the first, and more up to `limit` facts."""
+    def pending(self, cx: Connection, limit: int, after: int = 0) -> list[tuple[int, float, bytes]]:
+        """(sequence, time, facts) of rows not yet relayed, oldest first: the first, and more up to `limit` facts.
+
+        Args:
+            after: a sequence; rows up to it are left out.
+        """
         columns = [outbox.c[name] for name in ("sequence", "created_at", "facts", "count")]
-        query = select(*columns).select_from(_OWED).order_by(outbox_pending.c.sequence).limit(_ROWS)
+        query = select(*columns).select_from(_OWED).where(outbox_pending.c.sequence > after)
+        query = query.order_by(outbox_pending.c.sequence).limit(_ROWS)
         found: list[tuple[int, float, bytes]] = []
         facts = 0
         with cx.execute(query.execution_options(yield_per=_AT_ONCE)) as rows:
@@ -42,7 +47,9 @@ class Outbox:
         return found
 
     def mark_relayed(self, cx: Connection, sequences: Sequence[int]) -> None:
-        cx.execute(delete(outbox_pending).where(outbox_pending.c.sequence.in_(sequences)))
+        for first in range(0, len(sequences), _ROWS):
+            part = sequences[first : first + _ROWS]
+            cx.execute(delete(outbox_pending).where(outbox_pending.c.sequence.in_(part)))
 
     def pending_count(self, cx: Connection) -> int:
         query = select(func.coalesce(func.sum(outbox.c.count), 0)).select_from(_OWED)
