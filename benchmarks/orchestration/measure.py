@@ -80,9 +80,9 @@ def null(folder: Path, documents: int, workers: int = 1) -> dict[str, Any]:
     return run(folder / "home", config, "null", f"null:{documents}", workers)
 
 
-def bare(folder: Path, documents: int, workers: int = 1) -> dict[str, Any]:
-    """Chunk, hash-embed and index: once as a loop over the adapters' functions, once as a pipeline."""
-    uses = {"ChunkStage": "haystack", "EmbedStage": "hashing", "IndexStage": "hybrid"}
+def bare(folder: Path, documents: int, workers: int = 1, embedder: str = "hashing") -> dict[str, Any]:
+    """Chunk, embed and index: once as a loop over the adapters' functions, once as a pipeline."""
+    uses = {"ChunkStage": "haystack", "EmbedStage": embedder, "IndexStage": "hybrid"}
     config = configure(folder / "config", "real", REAL, uses)
     run(folder / "warm", config, "real", f"null:2:{WORDS}")  # both sides find the libraries loaded
     target = f"null:{documents}:{WORDS}"
@@ -157,13 +157,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("documents", type=int)
     parser.add_argument("workers", type=int, nargs="?", default=1)
+    parser.add_argument("embedder", nargs="?", default="hashing")
     given = parser.parse_args()
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
     with TemporaryDirectory() as plugins:
         install(Path(plugins) / "plugins")
         measures: dict[str, Callable[[], dict[str, Any]]] = {
             "null": lambda: null(given.folder, given.documents, given.workers),
-            "bare": lambda: bare(given.folder, given.documents, given.workers),
+            "bare": lambda: bare(given.folder, given.documents, given.workers, given.embedder),
             "profile": lambda: profiled(partial(null, given.folder), given.documents),
         }
         result = measures[given.what]()

@@ -3,13 +3,13 @@
 What is unchanged costs a read, a hash and a share of one query; it leaves no job, no event and no run.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection
 
 from penstock.events.facts import FactBatch, encode, fact_of
@@ -268,7 +268,7 @@ def keys_of(
     """The work key of each stage for one document (`penstock.plan.topology.work_keys`)."""
     document = item.document if isinstance(item, Job) else item.document_id
     facts = {"tenant": tenant, "source": item.source}
-    hint = json.dumps([kind_hint, item.source, item.metadata], sort_keys=True)
+    hint = msgspec.json.encode([kind_hint, item.source, item.metadata], order="deterministic")
     return work_keys(topology, root_key(tenant, document, content_hash, hint), facts, document)
 
 

@@ -208,4 +208,5 @@ def _at_gate(topology: str, gate: str, asked: str = "") -> list[ColumnElement[bo
 def job_of(row: Any) -> Job:
     """A job from a row that begins with `JOB_COLUMNS`."""
     values = dict(zip(Job.__struct_fields__, row, strict=False))
-    return Job(**values | {"metadata": msgspec.json.decode(row.metadata)})
+    values["metadata"] = msgspec.json.decode(values["metadata"])
+    return Job(**values)

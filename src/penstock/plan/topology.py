@@ -149,14 +149,16 @@ def work_keys(topology: Topology, root: str, facts: Mapping[str, str], document:
         document: its id. Its end stands in the keys, so that those of one stage and of documents that were found one
             after another lie together in the ledger: they are written to a few pages, not to a thousand.
     """
+    near = document[-_DOCUMENT:]
     keys: dict[str, str | None] = {}
     passed: dict[str, str | None] = {}
     for stage in topology.stages:
         before = root if stage.input is None else passed[stage.input]
         if before is None:
             keys[stage.name] = passed[stage.name] = None
-        elif applies(stage, facts):
-            key = f"{stage.signature[:_STAGE]}{document[-_DOCUMENT:]}:{short_hash(stage.signature, before)}"
+        elif not stage.when or applies(stage, facts):
+            signature = stage.signature
+            key = f"{signature[:_STAGE]}{near}:{short_hash(signature, before)}"
             keys[stage.name] = passed[stage.name] = key
         else:
             keys[stage.name] = None
@@ -164,7 +166,7 @@ def work_keys(topology: Topology, root: str, facts: Mapping[str, str], document:
     return keys
 
 
-def root_key(tenant: str, document: str, content_hash: str, hint: str = "") -> str:
+def root_key(tenant: str, document: str, content_hash: str, hint: str | bytes = "") -> str:
     """What a document's first stage depends on."""
     return short_hash(tenant, document, content_hash, hint)
 
