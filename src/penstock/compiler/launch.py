@@ -1,6 +1,5 @@
 """Running now: queued jobs of a submission go through Dagster in this process, batch by batch, until each has ended."""
 
-import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from penstock.compiler.lost_runs import end_lost_runs
 from penstock.compiler.session import Session
 from penstock.errors import StageError
 from penstock.execution.batch import BatchRun, claim_batch
+from penstock.execution.garbage import seldom_collected
 from penstock.execution.gates import tend_gates
 from penstock.execution.planning import batch_of
 from penstock.execution.report import Progress, StageOutcome, no_progress
@@ -84,10 +84,10 @@ class Launcher:
             if stage.gate is None:
                 with suppress(StageError):  # this one is for the documents
                     self.workspace.stages.form(stage)  # what is not installed is told before anything starts
-        gc.freeze()  # what is loaded by now stays: looking through it again and again takes a twelfth of a run's time
         ledger = self.workspace.ledger
         folder = prepare(self.workspace.home)
-        with open_instance(folder) as instance, ledger.worker(self.workspace.profile.lease_seconds) as worker:
+        seconds = self.workspace.profile.lease_seconds
+        with open_instance(folder) as instance, ledger.worker(seconds) as worker, seldom_collected():
             left, total = dict.fromkeys(jobs), len(jobs)
             ledger.recover()
             end_lost_runs(instance, self.workspace)

@@ -16,6 +16,7 @@ from penstock.events.facts import FactBatch, encode, fact_of
 from penstock.execution.cursors import kept_cursors
 from penstock.execution.decisions import Decision, decide, is_retried
 from penstock.execution.discovery import Finder, Found
+from penstock.execution.garbage import seldom_collected
 from penstock.execution.pdf_requests import ask_again
 from penstock.execution.workspace import Workspace
 from penstock.ledger.documents import is_name
@@ -73,11 +74,12 @@ def submit(
     with ledger.begin() as cx:
         ledger.keep_topology(cx, topology.digest, topology.pipeline, topology.version, topology.encode())
     finder = Finder(workspace.resources, workspace.shared)
-    for part in finder.find(targets, source, kept_cursors(ledger, tenant, topology, afresh=afresh)):
-        fresh = list(without_doubles(part, hashes, submission))
-        before = len(submission.jobs)
-        _submit_part(workspace, topology, tenant, fresh, submission)
-        on_jobs(submission.jobs[before:])
+    with seldom_collected():
+        for part in finder.find(targets, source, kept_cursors(ledger, tenant, topology, afresh=afresh)):
+            fresh = list(without_doubles(part, hashes, submission))
+            before = len(submission.jobs)
+            _submit_part(workspace, topology, tenant, fresh, submission)
+            on_jobs(submission.jobs[before:])
     submission.seen = set(hashes)
     if not afresh:
         before = len(submission.jobs)
@@ -165,12 +167,14 @@ def _take_in(
     rows = ledger.documents.get(cx, tenant, names)
     spent = spent_on(ledger, cx, heads)
     queued: list[Found] = []
+    # a sweep may have found bytes before they belonged to anything
+    gone = raw.lacking(tenant, {found.content_hash: found.size for found in part if found.error is None})
     for found in part:
         name = found.item.document_id
         head = heads.get(name)
         decision = decide(found, head, rows.get(name), topology, spent)
-        if decision in _STORED and found.error is None and raw.lacking(tenant, {found.content_hash: found.size}):
-            raw.put(tenant, found.content)  # a sweep may have found the bytes before they belonged to anything
+        if decision in _STORED and found.error is None and found.content_hash in gone:
+            raw.put(tenant, found.content)
         if decision is Decision.UNCHANGED:
             submission.unchanged += 1
         elif decision is Decision.IN_FLIGHT and head:
