@@ -136,17 +136,15 @@ class Adapters:
             try:
                 value = method(*self._ready(stage, call, item))
             except BaseException as exc:  # noqa: BLE001 - an adapter may raise anything; the type decides what follows
-                result = Result(fault=_fault(exc))
+                result = Result(fault=_fault(exc), seconds=time.perf_counter() - began)
             else:
-                result = self._kept(stage, item, value)
-            ended = time.perf_counter()
-            result = msgspec.structs.replace(result, seconds=ended - began)
+                result = self._kept(stage, item, value, time.perf_counter() - began)
             if journal is not None:
                 encoded = _ENCODER.encode(result)
                 journal.keep(encoded)
                 result = cast("Result", msgspec.Raw(encoded))  # it is not encoded a second time for the reply
             results.append(result)
-            began = ended
+            began = time.perf_counter()
         return Reply(call.ticket, began - first, tuple(results))
 
     async def _call_async(
@@ -195,16 +193,16 @@ class Adapters:
                 results.append(self._kept(stage, item, next(rest)))
         return Reply(call.ticket, time.perf_counter() - began, tuple(results))
 
-    def _kept(self, stage: PlannedStage, item: Item, value: Any) -> Result:
+    def _kept(self, stage: PlannedStage, item: Item, value: Any, seconds: float = 0.0) -> Result:
         """An output, checked against the stage's contract, encoded, and kept for the stages that take it."""
         if isinstance(value, Exception):
-            return Result(fault=_fault(value))
+            return Result(fault=_fault(value), seconds=seconds)
         try:
             data = encode(value, stage_type(stage.type).gives)
         except StageError as exc:
-            return Result(fault=fault_of(exc))
+            return Result(fault=fault_of(exc), seconds=seconds)
         self._values[item.gives] = value
-        return Result(data, output_count(value))
+        return Result(data, output_count(value), seconds=seconds)
 
     def _inputs(self, stage: PlannedStage, call: Call) -> tuple[list[tuple[StageContext, Any]], dict[int, Fault]]:
         ready: list[tuple[StageContext, Any]] = []

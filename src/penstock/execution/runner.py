@@ -35,7 +35,7 @@ _FIRST_PART = 32
 _PART_SECONDS = 5.0
 _NOTED_SECONDS = 1.0
 _SERIES_SECONDS = 0.05
-_LONGEST_SERIES = 64
+_LONGEST_SERIES = 256
 
 
 def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
