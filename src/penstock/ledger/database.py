@@ -254,7 +254,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _begin_soon(connection: Any) -> bool:
-    """Begin to write as soon as nobody else does; False where that takes long.
+    """Begin to write as soon as nobody else does; False where that takes long, or cannot be done.
 
     SQLite itself looks again after waits that grow to a tenth of a second, longer than most writers take.
     """
@@ -263,9 +263,9 @@ def _begin_soon(connection: Any) -> bool:
         for _ in range(_LOOKS):
             try:
                 connection.execute("begin immediate")
-            except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    raise
+            except sqlite3.Error as exc:
+                if getattr(exc, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:  # the code without its extension
+                    return False  # SQLAlchemy tells of it as of any other error
                 time.sleep(_LOOK_SECONDS)
             else:
                 return True
