@@ -218,19 +218,7 @@ class Adapters:
         """What a stage is called with for one document. Raises a `StageError` where its input cannot be had."""
         subject = self._subjects[item.job]
         value = self._input(subject, item)
-        context = StageContext(
-            tenant_id=subject.tenant,
-            doc_id=subject.document,
-            job_id=subject.job,
-            correlation_id=subject.correlation_id,
-            pipeline=subject.pipeline,
-            pipeline_version=subject.version,
-            stage=stage.name,
-            build=item.build,
-            attempt=call.attempt,
-            deadline=time.monotonic() + call.seconds,
-            metadata=subject.metadata,
-        )
+        context = subject.context(stage, call.attempt, time.monotonic() + call.seconds, item.build)
         return context, value
 
     def _input(self, subject: Subject, item: Item) -> Any:

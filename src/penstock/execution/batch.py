@@ -175,16 +175,16 @@ def claim_batch(
 ) -> BatchRun | None:
     """Take jobs under a lease as one batch: of these ids, or those planned for `batch`. None where nothing is free."""
     ledger = workspace.ledger
-    new = new_id() if batch is None else None
+    name = batch if batch is not None else new_id()
     with ledger.begin() as cx:
         digest = topology.digest
-        jobs = ledger.jobs.claim(cx, worker.id, digest, segment, ids=ids, batch=batch, into=new, limit=limit)
+        jobs = ledger.jobs.claim(cx, worker.id, digest, segment, ids=ids, batch=batch, into=name, limit=limit)
         jobs = _without_worn_out(workspace, cx, topology, jobs)
         if not jobs:
             return None
-        if new is not None:
+        if batch is None:
             row = Batch(
-                batch=new,
+                batch=name,
                 pipeline=topology.pipeline,
                 topology=digest,
                 segment=segment,
@@ -194,11 +194,11 @@ def claim_batch(
                 run_id=run_id or None,
             )
             ledger.batches.add(cx, row)
-        elif batch is not None:
+        else:
             ledger.batches.started(cx, batch, run_id)
         if segment:
             ledger.jobs.at_stage(cx, [j.job for j in jobs], topology.segment(segment)[0].name, post_pdf_started=True)
-    return BatchRun(workspace, worker, topology, segment, batch or new or "", jobs, run_id, progress)
+    return BatchRun(workspace, worker, topology, segment, name, jobs, run_id, progress)
 
 
 def _without_worn_out(workspace: Workspace, cx: Connection, topology: Topology, jobs: Sequence[Job]) -> list[Job]:

@@ -7,7 +7,7 @@ import msgspec
 from penstock import errors
 from penstock.errors import PenstockError, PermanentError, StageError
 from penstock.plan.topology import PlannedStage
-from penstock.records import Json
+from penstock.records import Json, StageContext
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -29,6 +29,22 @@ class Subject(Message, frozen=True):
     size: int
     kind_hint: str
     metadata: dict[str, Json]
+
+    def context(self, stage: PlannedStage, attempt: int, deadline: float, build: str = "") -> StageContext:
+        """What an adapter is told of the document and of the attempt; `deadline` is a time of `time.monotonic()`."""
+        return StageContext(
+            tenant_id=self.tenant,
+            doc_id=self.document,
+            job_id=self.job,
+            correlation_id=self.correlation_id,
+            pipeline=self.pipeline,
+            pipeline_version=self.version,
+            stage=stage.name,
+            build=build,
+            attempt=attempt,
+            deadline=deadline,
+            metadata=self.metadata,
+        )
 
 
 class Open(Message, frozen=True):

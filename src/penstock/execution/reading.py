@@ -9,7 +9,7 @@ from penstock.errors import PermanentError, RejectedError, StageError, Transient
 from penstock.execution.encoding import encode
 from penstock.execution.messages import Pages, Read, Reading, Result, fault_of
 from penstock.ports import PDFReader, Resources
-from penstock.records import RawPayload, StageContext, content_name
+from penstock.records import RawPayload, content_name
 from penstock.resilience.taxonomy import as_stage_error, is_cancellation
 from penstock.stages.types import DOCUMENT
 
@@ -27,7 +27,9 @@ def read(message: Read, resources: Resources, respond: Callable[[Pages | Reading
         seconds = min(message.base_seconds + message.page_seconds * pages, message.most_seconds)
         deadline = time.monotonic() + seconds
         respond(Pages(message.request, message.token, pages, seconds))
-        document = _reader(message, resources).read(_context(message, deadline), _payload(message, content))
+        document = _reader(message, resources).read(
+            message.subject.context(message.gate, message.attempt, deadline), _payload(message, content)
+        )
         result = Result(encode(document, DOCUMENT), 1)
     except BaseException as exc:  # noqa: BLE001 - a reader may raise anything; the type decides what follows
         result = Result(fault=fault_of(_as_stage_error(exc)))
@@ -60,22 +62,6 @@ def _content(message: Read, resources: Resources) -> bytes:
 def _reader(message: Read, resources: Resources) -> PDFReader:
     reader: PDFReader = registry.build(PORT, message.gate.uses, message.gate.settings, resources)
     return reader
-
-
-def _context(message: Read, deadline: float) -> StageContext:
-    subject = message.subject
-    return StageContext(
-        tenant_id=subject.tenant,
-        doc_id=subject.document,
-        job_id=subject.job,
-        correlation_id=subject.correlation_id,
-        pipeline=subject.pipeline,
-        pipeline_version=subject.version,
-        stage=message.gate.name,
-        attempt=message.attempt,
-        deadline=deadline,
-        metadata=subject.metadata,
-    )
 
 
 def _payload(message: Read, content: bytes) -> RawPayload:

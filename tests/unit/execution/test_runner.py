@@ -8,6 +8,7 @@ from tests.unit.execution.scene import (
     GATED,
     INGEST,
     PARSE,
+    SMALL,
     Scene,
     counts,
     pipeline,
@@ -298,3 +299,24 @@ def test_a_stage_that_is_broken_off_keeps_the_parts_that_were_recorded(
     assert told == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4], "told of the whole batch, not of a part"
     assert counts(scene.go_on(topology)) == {"ingest": (0, 6, 0), "parse": (3, 3, 0)}
     assert set(scene.statuses().values()) == {"completed"}
+
+
+def test_a_stage_that_is_over_at_once_is_noted_only_of_jobs_that_were_claimed_before(scene: Scene, toys: Any) -> None:
+    seen: list[str | None] = []
+
+    def look(ctx: Any, value: Any) -> None:
+        seen.append(scene.job(ctx.doc_id.removeprefix("file:").removesuffix(".txt")).current_stage)
+
+    toys.on["parse"] = look
+    scene.write(a="aspirin")
+    scene.run()
+    scene.workspace.paces = {(stage.name, stage.signature): 0.001 for stage in SMALL.stages}
+    scene.write(b="tea")
+    scene.run()
+    scene.write(c="bread")
+    scene.submit()
+    with scene.batch():
+        pass  # claimed, and given back
+    scene.go_on()
+    assert seen == ["parse", None, "parse"], "how long it takes unknown; quick; quick, but a run has ended early"
+    assert {scene.job(name).current_stage for name in "abc"} == {SMALL.stages[-1].name}

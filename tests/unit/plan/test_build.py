@@ -129,6 +129,18 @@ def test_a_changed_setting_changes_the_keys_from_its_stage_on(config: Path) -> N
     assert {name for name in first if first[name] != second[name]} == {"chunk", "embed"}
 
 
+def test_keys_of_one_stage_and_of_documents_in_a_row_lie_together_and_are_of_bounded_length(config: Path) -> None:
+    topology = plan(config, START)
+    documents = [f"file:{'long/' * 90}report-{number:04}.md" for number in range(20)]
+    rows = [work_keys(topology, document, {}, document) for document in documents]
+    for stage in rows[0]:
+        keys = [str(row[stage]) for row in rows]
+        others = sorted(str(row[name]) for row in rows for name in row)
+        first = others.index(keys[0])
+        assert others[first : first + len(keys)] == keys, "in the order of the documents, with nothing between them"
+        assert max(map(len, keys)) <= 64, "as many as the ledger's column takes"
+
+
 def test_the_profile_decides_where_the_pipeline_does_not(config: Path) -> None:
     stages = START + "  - {name: chunk, type: ChunkStage, depends_on: [parse]}\n"
     embed = "  - {name: embed, type: EmbedStage, depends_on: [chunk]}\n"

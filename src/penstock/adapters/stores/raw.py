@@ -109,13 +109,13 @@ class FolderRawStore:
 
 
 def _read(place: str) -> bytes:
-    with open(place, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+    with open(place, "rb", buffering=0) as file:  # noqa: PTH123 - a path costs as much again
         return file.read()
 
 
 def _size(place: str) -> int | None:
     try:
-        return os.stat(place).st_size  # noqa: PTH116 - as above
+        return os.stat(place).st_size  # noqa: PTH116 - a path costs as much again
     except FileNotFoundError:
         return None
 
