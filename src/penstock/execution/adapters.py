@@ -145,6 +145,8 @@ class Adapters:
                 result = cast("Result", msgspec.Raw(encoded))  # it is not encoded a second time for the reply
             results.append(result)
             began = time.perf_counter()
+        if journal is not None:
+            journal.begin(call.ticket, len(call.items))
         return Reply(call.ticket, began - first, tuple(results))
 
     async def _call_async(

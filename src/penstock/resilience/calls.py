@@ -48,6 +48,7 @@ class Caller(Protocol):
     def at_work(self, ticket: int) -> tuple[int, float] | None:
         """Which item of a series it is at, or was when it ended: its place, and since when (`time.monotonic()`).
 
+        The place behind the last item says that all are done, and their answer is on its way.
         None where the series has not begun, or it cannot be told.
         """
         ...

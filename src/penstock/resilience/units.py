@@ -24,10 +24,15 @@ class Unit:
     series: bool = False
     """The items are worked on one after another, each as an attempt of its own; only the messages are shared."""
 
-    def cut(self, place: int) -> "tuple[Unit, list[Unit]]":
-        """The item of a series that is at fault, and what stands behind it; the whole unit where it is no series."""
+    def cut(self, place: int) -> "tuple[Unit | None, list[Unit]]":
+        """The item of a series that is at fault, and what stands behind it; the whole unit where it is no series.
+
+        No item is at fault when all were done, and only their answer was lost.
+        """
         if not self.series:
             return self, []
+        if place == len(self.items):
+            return None, []
         rest = self.items[place + 1 :]
         return Unit((self.items[place],), self.attempt, self.calls), [replace(self, items=rest)] if rest else []
 
@@ -90,7 +95,8 @@ class Begun:
             culprit, behind = call.unit.cut(place)
             again = [*behind, *(each.unit for each in calls.values() if each is not call)]
             done = replace(call.unit, items=call.unit.items[:place])
-            return Ended(again, Call(culprit, call.limit, since), done, self._caller.last_words(ticket))
+            blamed = None if culprit is None else Call(culprit, call.limit, since)
+            return Ended(again, blamed, done, self._caller.last_words(ticket))
         for _, call in under_way:
             call.unit.alone = True
         return Ended([call.unit for call in calls.values()])

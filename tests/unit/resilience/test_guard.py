@@ -370,6 +370,20 @@ def test_of_a_series_only_the_item_at_fault_fails_and_no_other_is_worked_on_twic
     assert {each.attempts for each in outcomes} == {1}
 
 
+def test_a_series_whose_answer_is_lost_blames_nobody_and_is_not_worked_on_again() -> None:
+    class Lost(Row):
+        def wait(self, seconds: float) -> Answer | None:
+            if super().wait(seconds) is None:
+                return None
+            self.at = (self.at[0], len(self.kept), time.monotonic())
+            raise CallerDiedError("it died after the last item, before it had answered")
+
+    row = Lost(Flaky(0, None))
+    outcomes = Guard(HASTY).run(row, 3, series=3)
+    assert (told(outcomes), [each.attempts for each in outcomes]) == ([0, 2, 4], [1, 1, 1])
+    assert row.calls == [((0,), 1), ((1,), 1), ((2,), 1)]
+
+
 def test_each_item_of_a_series_has_the_whole_time_of_an_attempt() -> None:
     def slowly(items: Sequence[int], attempt: int) -> Any:
         time.sleep(0.03)
