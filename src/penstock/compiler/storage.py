@@ -47,7 +47,8 @@ class EventHistory(SqliteEventLogStorage):
             return
         index = Path(self.path_for_shard(INDEX_SHARD_NAME))
         if not for_index_shard and engine.url.database != str(index) and index.exists():
-            with suppress(db.exc.OperationalError):  # another process makes it: Dagster waits for that one
+            # another process makes it: Dagster waits for that one; or who made the pattern was killed on the way
+            with suppress(db.exc.OperationalError, sqlite3.OperationalError):
                 _make_alike(engine, index)
         if not _is_made(engine):
             super()._initdb(engine, for_index_shard)

@@ -60,3 +60,15 @@ def test_an_instance_is_opened_again_with_its_runs(tmp_path: Path) -> None:
     with open_instance(folder) as instance:
         assert instance.get_runs_count() == 0
     assert (folder / "history" / "runs.db").stat().st_ino == before
+
+
+def test_where_the_pattern_was_never_finished_a_file_is_made_by_dagster_itself(tmp_path: Path) -> None:
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    (ours / "index.db").touch()  # who made it was killed before it had tables
+    touch(str(ours), "run")
+    dagsters = SqliteEventLogStorage(str(tmp_path / "dagsters"))
+    with dagsters.run_connection("run"):
+        pass
+    dagsters.dispose()
+    assert tables(ours / "run.db") == tables(tmp_path / "dagsters" / "run.db")
