@@ -8,16 +8,18 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from penstock import registry
 from penstock.adapters.kafka.cloudevents import to_message
 from penstock.events.facts import Fact, FactBatch, encode
 from penstock.events.relay import Relay
 from penstock.ledger.ledger import Ledger
-from penstock.ports import EventSink
+from penstock.ports import CloudEvent, EventSink
 from penstock.testing.factories import make_resources
 
 TOPIC = "penstock-benchmark"
@@ -27,9 +29,9 @@ KINDS = ("stage.started", "stage.completed", "stage.retrying", "job.completed")
 class Nowhere:
     """A sink that only renders messages: what the relay costs without anybody to send to."""
 
-    def send(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def send(self, events: Sequence[CloudEvent]) -> None:
         for event in events:
-            to_message(event)
+            to_message(msgspec.to_builtins(event))
 
     def read(self) -> Iterator[dict[str, Any]]:
         raise NotImplementedError

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 from jsonschema import Draft7Validator
@@ -13,6 +14,7 @@ from tests.services.kafka import PASSWORD, USER, KafkaBroker, kafka_broker
 
 from penstock.adapters.kafka.events import EventSettings, KafkaEventSink
 from penstock.errors import MissingDependencyError, UnavailableError
+from penstock.ports import CloudEvent
 from penstock.testing import EventSinkContract
 from penstock.testing.factories import make_resources
 
@@ -39,6 +41,10 @@ def event(number: int, key: str = "north/file:1.md") -> dict[str, Any]:
     }
 
 
+def events(*told: dict[str, Any]) -> list[CloudEvent]:
+    return [msgspec.convert(each, CloudEvent) for each in told]
+
+
 class TestKafkaEventSink(EventSinkContract):
     @pytest.fixture
     def reopen(self, kafka: KafkaBroker) -> Callable[[], KafkaEventSink]:
@@ -48,7 +54,7 @@ class TestKafkaEventSink(EventSinkContract):
 
 def test_others_read_them_as_cloudevents(kafka: KafkaBroker) -> None:
     topic = kafka.topic()
-    sink(kafka.address, topic).send([event(7)])
+    sink(kafka.address, topic).send(events(event(7)))
     [message] = kafka.messages(topic)
     headers = dict(message.headers())
     assert headers["content-type"] == b"application/json"
@@ -65,7 +71,7 @@ def test_each_documents_events_are_in_order_and_reading_merges_the_partitions(ka
     told = [event(number, f"north/file:{number % 7}.md") for number in range(200)]
     made = sink(kafka.address, topic)
     for first in range(0, 200, 20):
-        made.send(told[first : first + 20])
+        made.send(events(*told[first : first + 20]))
     messages = kafka.messages(topic)
     assert {message.partition() for message in messages} == {0, 1, 2}
     for key in {each["partitionkey"] for each in told}:
@@ -83,7 +89,7 @@ def test_what_is_no_event_is_left_out_of_reading(kafka: KafkaBroker) -> None:
     kafka.put(topic, b"{", headers={"ce_id": b"broken"})
     kafka.put(topic, b"{}", headers={"ce_id": b"\xff"})
     made = sink(kafka.address, topic)
-    made.send([event(1)])
+    made.send(events(event(1)))
     assert list(made.read()) == [event(1)]
 
 
@@ -92,7 +98,7 @@ def test_a_topic_that_forgot_is_not_read_as_if_it_had_not(kafka: KafkaBroker) ->
 
     topic = kafka.topic()
     made = sink(kafka.address, topic)
-    made.send([event(1), event(2)])
+    made.send(events(event(1), event(2)))
     admin = kafka.admin()
     for done in admin.delete_records([TopicPartition(topic, 0, 1)]).values():
         done.result(60)
@@ -102,7 +108,7 @@ def test_a_topic_that_forgot_is_not_read_as_if_it_had_not(kafka: KafkaBroker) ->
 
 def test_a_topic_that_is_not_there_is_told_with_how_to_make_it(kafka: KafkaBroker) -> None:
     with pytest.raises(UnavailableError, match="no topic `absent`") as told:
-        sink(kafka.address, "absent").send([event(1)])
+        sink(kafka.address, "absent").send(events(event(1)))
     assert "--create --topic absent" in (told.value.hint or "")
 
 
@@ -122,7 +128,7 @@ def test_with_tls_and_a_password(kafka: KafkaBroker, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TEST_KAFKA_USER", USER)
     monkeypatch.setenv("TEST_KAFKA_PASSWORD", PASSWORD)
     made = sink(kafka.safe_address, kafka.topic(), **safe(kafka))
-    made.send([event(1)])
+    made.send(events(event(1)))
     assert list(made.read()) == [event(1)]
 
 
@@ -132,7 +138,7 @@ def test_a_wrong_password_is_told_and_not_repeated(
     monkeypatch.setenv("TEST_KAFKA_USER", USER)
     monkeypatch.setenv("TEST_KAFKA_PASSWORD", "planted-secret-77aa")
     with pytest.raises(UnavailableError, match="refuses the name or the password") as told:
-        sink(kafka.safe_address, kafka.topic(), timeout_seconds=20, **safe(kafka)).send([event(1)])
+        sink(kafka.safe_address, kafka.topic(), timeout_seconds=20, **safe(kafka)).send(events(event(1)))
     assert "planted-secret-77aa" not in f"{told.value!r} {told.value.hint} {told.value.__cause__!r}"
     assert "planted-secret-77aa" not in "".join(capfd.readouterr())
 
@@ -149,7 +155,7 @@ def test_golden_events_are_cloudevents_by_the_official_schema(kafka: KafkaBroker
         pytest.skip("../shared/data/spec-cloudevents is not here")
     topic = kafka.topic()
     made = sink(kafka.address, topic)
-    made.send([event(1)])
+    made.send(events(event(1)))
     for each in made.read():
         Draft7Validator(json.loads(schema.read_text())).validate(each)
 
@@ -172,7 +178,7 @@ def test_killed_in_the_middle_nothing_is_lost_or_out_of_order(own_kafka: KafkaBr
     for first in range(0, 3000, 100):
         if first == 1000:
             restarted.start()
-        made.send(told[first : first + 100])
+        made.send(events(*told[first : first + 100]))
     restarted.join()
     ids = [each["id"] for each in made.read()]
     assert ids == [each["id"] for each in told]
@@ -182,18 +188,18 @@ def test_killed_in_the_middle_nothing_is_lost_or_out_of_order(own_kafka: KafkaBr
 def test_a_broker_that_does_not_answer_is_told_once_and_then_at_once(own_kafka: KafkaBroker, how: str) -> None:
     topic = own_kafka.topic()
     made = sink(own_kafka.address, topic)
-    made.send([event(1)])
+    made.send(events(event(1)))
     quick = sink(own_kafka.address, topic, timeout_seconds=3)
-    quick.send([event(2)])
+    quick.send(events(event(2)))
     own_kafka.kill() if how == "killed" else own_kafka.pause()
     with pytest.raises(UnavailableError, match="acknowledged 0 of 1") as first:
-        quick.send([event(3)])
+        quick.send(events(event(3)))
     with pytest.raises(UnavailableError) as second:
-        quick.send([event(3)])
+        quick.send(events(event(3)))
     assert second.value is first.value, "nothing was tried"
     with pytest.raises(UnavailableError, match="does not answer"):
-        sink(own_kafka.address, topic, timeout_seconds=3).send([event(3)])
+        sink(own_kafka.address, topic, timeout_seconds=3).send(events(event(3)))
     own_kafka.start() if how == "killed" else own_kafka.resume()
-    made.send([event(3)])
+    made.send(events(event(3)))
     ids = [each["id"] for each in made.read()]
     assert list(dict.fromkeys(ids)) == [event(number)["id"] for number in (1, 2, 3)]

@@ -7,53 +7,82 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
 from penstock.events.facts import FactBatch
+from penstock.ports import CloudEvent
 
 DEFAULT_PREFIX = "org.medicalkg.orchestration"
 
+_ENDS = ("stage.completed", "stage.failed")
+
+
+class _Data(msgspec.Struct, gc=False):
+    """What an event says; what is unset is left out. Structs are made and encoded in half the time of dictionaries."""
+
+    tenant_id: str
+    job_id: str
+    correlation_id: str
+    pipeline: str
+    pipeline_version: str
+    dagster_run_id: str | UnsetType
+    stage: str | UnsetType
+    policy_name: str | UnsetType
+    attempt_number: int | UnsetType
+    duration_ms: float | UnsetType = UNSET
+    output_count: int | UnsetType = UNSET
+    gpu_used: bool | UnsetType = UNSET
+    retry_count: int | UnsetType = UNSET
+    error_type: str | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
+    backoff_ms: float | UnsetType = UNSET
+
 
 def render(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAULT_PREFIX) -> Iterator[dict[str, Any]]:
+    """The events of a batch of facts, as JSON has them."""
+    return (msgspec.to_builtins(event) for event in events_of(batch, sequence, seconds, prefix))
+
+
+def events_of(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAULT_PREFIX) -> Iterator[CloudEvent]:
     """One event a fact. `seconds` is when the ledger took the facts in (since 1970); `sequence` orders them."""
-    time = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = datetime.fromtimestamp(seconds - batch.age, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     source = f"/orchestration/{batch.stage or batch.pipeline or 'documents'}"
-    kind, stage, full_kind = batch.kind, batch.stage, f"{prefix}.{batch.kind}"
-    order = f"{sequence:012d}-"
-    of_batch, has_ended = _of_batch(batch), kind in ("stage.completed", "stage.failed")
+    kind, middle, order = f"{prefix}.{batch.kind}", f":{batch.stage}:{batch.kind}:", f"{sequence:012d}-"
+    run, stage, policy = batch.run_id or UNSET, batch.stage or UNSET, batch.policy if batch.stage else UNSET
+    has_ended = batch.kind in _ENDS
     for number, fact in enumerate(batch.facts):
-        data = {"tenant_id": fact.tenant, "job_id": fact.job, "correlation_id": fact.correlation_id, **of_batch}
-        if stage:
-            data["attempt_number"] = fact.attempt
+        job, tenant, document, attempt = fact.job, fact.tenant, fact.document, fact.attempt
+        data = _Data(
+            tenant,
+            job,
+            fact.correlation_id,
+            batch.pipeline,
+            batch.version,
+            run,
+            stage,
+            policy,
+            attempt if stage else UNSET,
+        )
         if has_ended:
-            data["duration_ms"] = round(fact.duration_ms, 3)
-            data["output_count"] = fact.output_count
-            data["gpu_used"] = False
-            data["retry_count"] = max(0, fact.attempt - 1)
+            data.duration_ms = round(fact.duration_ms, 3)
+            data.output_count = fact.output_count
+            data.gpu_used = False
+            data.retry_count = attempt - 1 if attempt else 0
         if fact.error_type:
-            data["error_type"] = fact.error_type
-            data["error_message"] = fact.error_message
-        if kind == "stage.retrying":
-            data["backoff_ms"] = round(fact.backoff_ms, 3)
-        if fact.detail:
-            data |= fact.detail
-        yield {
-            "specversion": "1.0",
-            "id": f"{fact.job}:{fact.claim}:{stage}:{kind}:{fact.attempt}",
-            "source": source,
-            "type": full_kind,
-            "subject": fact.document,
-            "time": time,
-            "datacontenttype": "application/json",
-            "partitionkey": f"{fact.tenant}/{fact.document}",
-            "sequence": f"{order}{number:06d}",
-            "data": data,
-        }
-
-
-def _of_batch(batch: FactBatch) -> dict[str, Any]:
-    """What is the same for all facts of a batch."""
-    data: dict[str, Any] = {"pipeline": batch.pipeline, "pipeline_version": batch.version}
-    if batch.run_id:
-        data["dagster_run_id"] = batch.run_id
-    if batch.stage:
-        data |= {"stage": batch.stage, "policy_name": batch.policy}
-    return data
+            data.error_type = fact.error_type
+            data.error_message = fact.error_message
+        if batch.kind == "stage.retrying":
+            data.backoff_ms = round(fact.backoff_ms, 3)
+        yield CloudEvent(
+            "1.0",
+            f"{job}:{fact.claim}{middle}{attempt}",
+            source,
+            kind,
+            document,
+            time,
+            "application/json",
+            f"{tenant}/{document}",
+            f"{order}{number:06d}",
+            data if not fact.detail else msgspec.to_builtins(data) | fact.detail,
+        )

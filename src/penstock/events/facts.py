@@ -25,7 +25,10 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FactBatch(msgspec.Struct, frozen=True, array_like=True):
-    """Facts of one kind: `stage.started`, `stage.completed`, `job.failed`, `document.deleted`, …"""
+    """Facts of one kind: `stage.started`, `stage.completed`, `job.failed`, `document.deleted`, …
+
+    `age` is how many seconds before the ledger took them in they came about.
+    """
 
     kind: str
     pipeline: str
@@ -34,6 +37,7 @@ class FactBatch(msgspec.Struct, frozen=True, array_like=True):
     policy: str
     run_id: str
     facts: tuple[Fact, ...]
+    age: float = 0.0
 
 
 def fact_of(job: Job, **fields: Any) -> Fact:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.events.cloudevents import DEFAULT_PREFIX, render
+from penstock.events.cloudevents import DEFAULT_PREFIX, events_of, render
 from penstock.events.facts import FactBatch, decode
 from penstock.ledger.ledger import Ledger
 from penstock.ports import EventSink, RequestQueue
@@ -46,7 +46,7 @@ class Relay:
         try:
             while pending := self._pending(last):
                 rows = [(sequence, at, decode(facts)) for sequence, at, facts in pending]
-                events = [event for sequence, at, facts in rows for event in render(facts, sequence, at, self._prefix)]
+                events = [each for number, at, facts in rows for each in events_of(facts, number, at, self._prefix)]
                 self._ask(rows)
                 self._sink.send(events)
                 sent += len(events)

@@ -64,10 +64,10 @@ class BatchRun:
     def stages(self) -> tuple[PlannedStage, ...]:
         return self.topology.segment(self.segment)
 
-    def facts(self, kind: str, stage: str, policy: str, facts: Sequence[Fact]) -> tuple[bytes, int]:
-        """Facts of this batch, as the outbox takes them."""
-        batch = FactBatch(kind, self.topology.pipeline, self.topology.version, stage, policy, self.run_id, tuple(facts))
-        return encode(batch), len(facts)
+    def facts(self, kind: str, stage: str, policy: str, facts: Sequence[Fact], age: float = 0.0) -> tuple[bytes, int]:
+        """Facts of this batch, which came about so many seconds ago, as the outbox takes them."""
+        pipeline, version = self.topology.pipeline, self.topology.version
+        return encode(FactBatch(kind, pipeline, version, stage, policy, self.run_id, tuple(facts), age)), len(facts)
 
     def keep_held(self, cx: Connection) -> None:
         """Let go of the jobs that another worker has taken over."""

@@ -1,6 +1,7 @@
 """Recording what a stage came to: outputs, stage runs, failures and the facts that tell of them, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from penstock.events.facts import Fact, fact_of
@@ -30,18 +31,23 @@ def record(
     outcomes: Mapping[str, Outcome],
     rows: Sequence[ArtifactRow],
     result: StageOutcome,
+    *,
+    began: float | None = None,
 ) -> None:
     """Record the outcomes of the jobs that are still held; those that failed leave the batch.
+
+    Args:
+        began: when the stage was begun (`time.perf_counter()`), where nobody has been told of that yet.
 
     Raises `LostLeaseError` when none is held any more.
     """
     ledger = batch.workspace.ledger
-    made = _made(batch, stage, outcomes)
+    made = _made(batch, stage, outcomes, began)
     with ledger.begin() as cx:
         batch.keep_held(cx)
         held = {job: outcome for job, outcome in outcomes.items() if job in batch.jobs}
         if len(held) < len(outcomes):
-            made = _made(batch, stage, held)
+            made = _made(batch, stage, held, began)
             mine = {batch.keys[job][stage.name] for job in made.done}
             rows = [row for row in rows if row.work_key in mine]
         ledger.artifacts.add(cx, rows)
@@ -65,11 +71,20 @@ def record(
         result.failures.append((batch.jobs.pop(job).document, failure))
 
 
-def _made(batch: BatchRun, stage: PlannedStage, outcomes: Mapping[str, Outcome]) -> _Record:
+def started(batch: BatchRun, stage: PlannedStage, jobs: Iterable[str], age: float = 0.0) -> tuple[bytes, int]:
+    """That a stage was started for these jobs, so many seconds ago, as the outbox takes it."""
+    facts = [fact_of(batch.jobs[job]) for job in jobs]
+    return batch.facts("stage.started", stage.name, stage.policy.name, facts, age)
+
+
+def _made(batch: BatchRun, stage: PlannedStage, outcomes: Mapping[str, Outcome], began: float | None) -> _Record:
     failures = {job: _failure(stage, job, each) for job, each in outcomes.items() if each.error is not None}
     done = {job: each.value.count for job, each in outcomes.items() if each.error is None}
     runs = [stage_run(batch, stage, job, each, failures.get(job)) for job, each in outcomes.items()]
-    return _Record(failures, done, runs, _told(batch, stage, outcomes, done, failures))
+    told = _told(batch, stage, outcomes, done, failures)
+    if began is not None:
+        told.insert(0, started(batch, stage, outcomes, time.perf_counter() - began))
+    return _Record(failures, done, runs, told)
 
 
 def stage_run(

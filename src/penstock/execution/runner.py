@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any
 
 from penstock.errors import StageError
-from penstock.events.facts import fact_of
 from penstock.execution import outputs
 from penstock.execution.asking import ask
 from penstock.execution.batch import BatchRun
 from penstock.execution.inputs import Input, inputs_of
 from penstock.execution.messages import Item
-from penstock.execution.recording import gate_fields, record, stage_run
+from penstock.execution.recording import gate_fields, record, stage_run, started
 from penstock.execution.report import StageOutcome
 from penstock.execution.stages import Member, called_by
 from penstock.execution.stored_pdfs import stored_files, stores_pdfs
@@ -126,7 +125,11 @@ def _execute(
         inputs = inputs_of(batch, stage, jobs, partial(_recompute, batch))
     members = {job: batch.jobs[job] for job in inputs}
     builds = {job: new_id() for job in inputs} if kind.store else {}
-    jobs = _announce(batch, stage, kind, list(inputs), builds)
+    began = time.perf_counter()
+    jobs = list(inputs)
+    announced = bool(kind.store) or _is_noted(batch, stage, jobs)
+    if announced:
+        jobs = _announce(batch, stage, kind, jobs, builds)
     outcomes: dict[str, Outcome] = {}
     ready: dict[str, Input] = {}
     for job in jobs:
@@ -141,7 +144,7 @@ def _execute(
     with batch.worker.settling():
         rows = _write(batch, stage, encoded, builds)
         try:
-            record(batch, stage, outcomes, rows, result)
+            record(batch, stage, outcomes, rows, result, began=None if announced else began)
         finally:
             lost = [members[job] for job in encoded if job not in batch.jobs]
             if kind.store and lost:  # a sweep may have looked for what they wrote too early
@@ -165,12 +168,12 @@ def _announce(
     batch: BatchRun, stage: PlannedStage, kind: StageType, jobs: Sequence[str], builds: Mapping[str, str]
 ) -> list[str]:
     ledger = batch.workspace.ledger
-    told = _started(batch, stage, jobs)  # before the transaction, which others wait for
+    told = started(batch, stage, jobs)  # before the transaction, which others wait for
     with ledger.begin() as cx:
         batch.keep_held(cx)
         held = [job for job in jobs if job in batch.jobs]
         if len(held) < len(jobs):
-            jobs, told = held, _started(batch, stage, held)
+            jobs, told = held, started(batch, stage, held)
         if _is_noted(batch, stage, jobs):
             ledger.jobs.at_stage(cx, jobs, stage.name)
         if kind.store:
@@ -180,14 +183,10 @@ def _announce(
     return list(jobs)
 
 
-def _started(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> tuple[bytes, int]:
-    facts = [fact_of(batch.jobs[job]) for job in jobs]
-    return batch.facts("stage.started", stage.name, stage.policy.name, facts)
-
-
 def _is_noted(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> bool:
-    """Whether the ledger says that jobs are at a stage. Where that is over at once, nobody could read it in time.
+    """Whether the ledger says that jobs are at a stage, and tells of its start, before it begins.
 
+    Where the stage is over at once, nobody could read it in time: one transaction then tells of start and end.
     Of a job that was claimed before it is noted always: what has taken a run down is looked for there.
     """
     pace = batch.workspace.paces.get((stage.name, stage.signature))

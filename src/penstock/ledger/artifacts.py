@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, delete, exists, select, update
 
+from penstock.ledger.among import among
 from penstock.ledger.database import Database, slices
 from penstock.ledger.status import LIVE, JobStatus, is_failure
 from penstock.ledger.tables import artifacts, builds, documents, jobs, stage_runs, sweeps, versions
@@ -45,18 +46,12 @@ class Artifacts:
 
     def find(self, cx: Connection, keys: Sequence[str]) -> dict[str, ArtifactRow]:
         """The rows of the keys that have an output."""
-        found: dict[str, ArtifactRow] = {}
-        for part in slices(keys):
-            for row in cx.execute(select(*_COLUMNS).where(artifacts.c.work_key.in_(part))):
-                found[row.work_key] = ArtifactRow(**row._mapping)
-        return found
+        rows = cx.execute(select(*_COLUMNS).where(among(artifacts.c.work_key, keys)))
+        return {row.work_key: ArtifactRow(**row._mapping) for row in rows}
 
     def existing(self, cx: Connection, keys: Sequence[str]) -> set[str]:
         """Which keys have an output."""
-        found: set[str] = set()
-        for part in slices(keys):
-            found.update(cx.execute(select(artifacts.c.work_key).where(artifacts.c.work_key.in_(part))).scalars())
-        return found
+        return set(cx.execute(select(artifacts.c.work_key).where(among(artifacts.c.work_key, keys))).scalars())
 
     def add(self, cx: Connection, rows: Sequence[ArtifactRow]) -> None:
         """Keep outputs, replacing what stands under their keys."""
@@ -71,10 +66,10 @@ class Artifacts:
     def begin_builds(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Note what is about to be written to one store; what earlier tries of the same jobs left there is doomed."""
         kept = exists().where(artifacts.c.build == builds.c.build, artifacts.c.work_key == builds.c.work_key)
-        for part in slices([row["job"] for row in rows]):
-            left = and_(builds.c.job.in_(part), builds.c.store == rows[0]["store"], ~builds.c.doomed)
-            cx.execute(update(builds).where(left, ~kept).values(doomed=True))
         if rows:
+            mine = among(builds.c.job, [row["job"] for row in rows])
+            left = and_(mine, builds.c.store == rows[0]["store"], ~builds.c.doomed)
+            cx.execute(update(builds).where(left, ~kept).values(doomed=True))
             self.database.execute_many(cx, _BEGIN, rows)
 
     def known_builds(self, cx: Connection, tenant: str, store: str, names: Iterable[str]) -> set[str]:

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Update, and_, bindparam, case, delete, exists, func, or_, select, update
 
 from penstock.errors import LedgerError
+from penstock.ledger.among import among
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
 from penstock.ledger.jobs import Job
@@ -60,12 +61,8 @@ class Documents:
 
     def get(self, cx: Connection, tenant: str, names: Sequence[str]) -> dict[str, DocumentRow]:
         """Documents by id; absent ones are left out."""
-        found: dict[str, DocumentRow] = {}
-        for part in slices(names):
-            where = and_(documents.c.tenant == tenant, documents.c.document.in_(part))
-            for row in cx.execute(select(*_COLUMNS).where(where)):
-                found[row.document] = DocumentRow(**row._mapping)
-        return found
+        where = and_(documents.c.tenant == tenant, among(documents.c.document, names))
+        return {row.document: DocumentRow(**row._mapping) for row in cx.execute(select(*_COLUMNS).where(where))}
 
     def tenants_of(self, cx: Connection, document: str) -> list[str]:
         """The tenants that have a document of that id."""
@@ -87,18 +84,16 @@ class Documents:
         for name in (tenant, *sources):
             _check_name(name)
         rows = [{"tenant": tenant, "document": name, "source": source} for name, source in sources.items()]
-        if rows:
-            self.database.execute_many(cx, self.database.insert_new(documents), rows)
-        found: dict[str, int] = {}
-        for part in slices(list(sources)):
-            change = (
-                update(documents)
-                .where(documents.c.tenant == tenant, documents.c.document.in_(part))
-                .values(generation=documents.c.generation + 1)
-                .returning(documents.c.document, documents.c.generation)
-            )
-            found.update(cx.execute(change).all())
-        return found
+        if not rows:
+            return {}
+        self.database.execute_many(cx, self.database.insert_new(documents), rows)
+        change = (
+            update(documents)
+            .where(documents.c.tenant == tenant, among(documents.c.document, list(sources)))
+            .values(generation=documents.c.generation + 1)
+            .returning(documents.c.document, documents.c.generation)
+        )
+        return dict(cx.execute(change).all())
 
     def add_versions(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Note stored contents: tenant, document, content_hash, size."""

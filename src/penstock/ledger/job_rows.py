@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, or_, select, true
 
+from penstock.ledger.among import among
 from penstock.ledger.clock import now
 from penstock.ledger.database import Database, slices
 from penstock.ledger.status import LIVE, JobStatus
@@ -82,20 +83,13 @@ class JobRows:
 
     def get(self, cx: Connection, ids: Sequence[str]) -> dict[str, Job]:
         """Jobs by id; absent ones are left out."""
-        found: dict[str, Job] = {}
-        for part in slices(ids):
-            for row in cx.execute(select(*JOB_COLUMNS).where(jobs.c.job.in_(part))):
-                found[row.job] = job_of(row)
-        return found
+        return {row.job: job_of(row) for row in cx.execute(select(*JOB_COLUMNS).where(among(jobs.c.job, ids)))}
 
     def latest(self, cx: Connection, tenant: str, pipeline: str, documents: Sequence[str]) -> dict[str, Job]:
         """Each document's newest job in this pipeline."""
-        found: dict[str, Job] = {}
-        for part in slices(documents):
-            mine = (jobs.c.tenant == tenant, jobs.c.document.in_(part), jobs.c.pipeline == pipeline)
-            for row in cx.execute(select(*JOB_COLUMNS).where(*mine).order_by(jobs.c.generation)):
-                found[row.document] = job_of(row)
-        return found
+        mine = (jobs.c.tenant == tenant, among(jobs.c.document, documents), jobs.c.pipeline == pipeline)
+        rows = cx.execute(select(*JOB_COLUMNS).where(*mine).order_by(jobs.c.generation))
+        return {row.document: job_of(row) for row in rows}
 
     def unfinished(self, cx: Connection, tenant: str, pipeline: str, origin: str) -> list[Job]:
         """The jobs of an input's documents that are under way or have failed, oldest first."""
@@ -132,10 +126,7 @@ class JobRows:
 
     def outlines(self, cx: Connection, ids: Sequence[str]) -> dict[str, Outline]:
         """What is asked of a job before it is worked on."""
-        found: dict[str, Outline] = {}
-        for part in slices(ids):
-            found.update((row[0], Outline(*row)) for row in cx.execute(_OUTLINES.where(jobs.c.job.in_(part))))
-        return found
+        return {row[0]: Outline(*row) for row in cx.execute(_OUTLINES.where(among(jobs.c.job, ids)))}
 
     def counts(self, cx: Connection) -> list[tuple[str, str, int]]:
         """(pipeline, status, number of jobs)."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exists, func, or_, select, update
 
 from penstock.errors import IllegalTransitionError
+from penstock.ledger.among import among
 from penstock.ledger.clock import now
 from penstock.ledger.database import slices
 from penstock.ledger.job_rows import BUSY, FAILED, JOB_COLUMNS, OTHER, QUEUED, WAITS, Job, JobRows, is_now, job_of
@@ -113,30 +114,24 @@ class Jobs(JobRows):
             batch: take those that were planned for this batch.
             into: the batch that they are of from now on.
         """
+        where = [QUEUED, jobs.c.segment == segment, ~BUSY]
+        if ids is None:
+            where.append(jobs.c.topology == topology)
+        else:  # a bare column would lead to an index that has to be read past all other jobs
+            where += [among(jobs.c.job, ids), func.coalesce(jobs.c.topology, "") == topology]
+        if batch is not None:
+            where.append(jobs.c.batch == batch)
+        free = select(jobs.c.job).where(*where).correlate(None)
+        if batch is None:  # the order leads to an index that would be read past all that other batches hold
+            free = free.order_by(jobs.c.created_at, jobs.c.job)
         taken_into = {} if into is None else {"batch": into}
-        where = [
-            QUEUED,
-            jobs.c.topology == topology,
-            jobs.c.segment == segment,
-            ~BUSY,
-            jobs.c.batch == batch if batch is not None else true(),
-        ]
-        parts = [true()] if ids is None else [jobs.c.job.in_(part) for part in slices(ids)]
-        claimed: list[Job] = []
-        for part in parts:
-            free = select(jobs.c.job).where(*where, part).correlate(None)
-            if batch is None:  # the order leads to an index that would be read past all that other batches hold
-                free = free.order_by(jobs.c.created_at, jobs.c.job)
-            taken = cx.execute(
-                update(jobs)
-                .where(jobs.c.job.in_(free.limit(limit - len(claimed))))
-                .values(status=JobStatus.RUNNING, lease_owner=worker, lease_token=jobs.c.lease_token + 1, **taken_into)
-                .returning(*JOB_COLUMNS, jobs.c.created_at)
-            )
-            claimed += [job_of(row) for row in sorted(taken, key=lambda row: (row.created_at, row.job))]
-            if len(claimed) >= limit:
-                break
-        return claimed
+        taken = cx.execute(
+            update(jobs)
+            .where(jobs.c.job.in_(free.limit(limit)))
+            .values(status=JobStatus.RUNNING, lease_owner=worker, lease_token=jobs.c.lease_token + 1, **taken_into)
+            .returning(*JOB_COLUMNS, jobs.c.created_at)
+        )
+        return [job_of(row) for row in sorted(taken, key=lambda row: (row.created_at, row.job))]
 
     def count_retries(self, cx: Connection, stage: str, retries: Mapping[str, int]) -> None:
         """Add to `retry_count_per_stage`. The caller holds the jobs."""
@@ -150,9 +145,8 @@ class Jobs(JobRows):
 
     def at_stage(self, cx: Connection, ids: Sequence[str], stage: str, **fields: Any) -> None:
         """Note which stage the jobs are at, and set gate fields on the way. The caller holds them."""
-        for part in slices(ids):
-            mine = and_(jobs.c.job.in_(part), jobs.c.status == JobStatus.RUNNING)
-            cx.execute(update(jobs).where(mine).values(current_stage=stage, **fields))
+        mine = and_(among(jobs.c.job, ids), jobs.c.status == JobStatus.RUNNING)
+        cx.execute(update(jobs).where(mine).values(current_stage=stage, **fields))
 
     def fail(self, cx: Connection, failures: Sequence[Failure]) -> None:
         """End jobs in their failure state. The caller holds them, or what they wait for at a gate cannot be had.

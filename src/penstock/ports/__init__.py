@@ -7,6 +7,8 @@ changes: it is part of the work key) and takes `(settings, resources)`.
 
 from penstock.ports.adapter import Adapter as Adapter
 from penstock.ports.adapter import Fingerprinted as Fingerprinted
+from penstock.ports.events import CloudEvent as CloudEvent
+from penstock.ports.events import EventSink as EventSink
 from penstock.ports.queues import Hint as Hint
 from penstock.ports.queues import RequestQueue as RequestQueue
 from penstock.ports.stages import BatchForm as BatchForm
@@ -20,7 +22,6 @@ from penstock.ports.stages import KGStage as KGStage
 from penstock.ports.stages import ParseStage as ParseStage
 from penstock.ports.stages import PDFReader as PDFReader
 from penstock.ports.stages import ValidateStage as ValidateStage
-from penstock.ports.stores import EventSink as EventSink
 from penstock.ports.stores import GraphStore as GraphStore
 from penstock.ports.stores import LexicalIndex as LexicalIndex
 from penstock.ports.stores import Likeness as Likeness

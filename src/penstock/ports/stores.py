@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from penstock.ports.events import EventSink
 from penstock.records import Chunk, Claim, EmbeddingBatch, Facts, Json, SourceItem
 
 
@@ -221,16 +222,6 @@ class GraphStore(Protocol):
 
     def scan(self, tenant: str) -> Iterator[tuple[str, str]]:
         """(build, hash of its entities and relations) of every build, for the audit."""
-        ...
-
-
-class EventSink(Protocol):
-    """Where events go. `send` returns when they are durable there; the same event may come twice."""
-
-    def send(self, events: Sequence[Mapping[str, Any]]) -> None: ...
-
-    def read(self) -> Iterator[dict[str, Any]]:
-        """Every event that was sent, oldest first; raises `NotImplementedError` where the sink cannot be read."""
         ...
 
 

@@ -1,6 +1,6 @@
 """From facts in the outbox to events in a sink: what they say, that none is lost, that ids never change."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from penstock.events.cloudevents import render
 from penstock.events.facts import Fact, FactBatch, decode, encode
 from penstock.events.relay import Relay
 from penstock.ledger.ledger import Ledger
-from penstock.ports import RequestQueue
+from penstock.ports import CloudEvent, RequestQueue
 from penstock.testing.factories import make_resources
 
 NOON = datetime.fromisoformat("2026-01-31T12:00:00.1239+00:00").timestamp()
@@ -137,7 +137,7 @@ class Striking:
         self.before = before
         self.sends = 0
 
-    def send(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def send(self, events: Sequence[CloudEvent]) -> None:
         self.sends += 1
         strikes = self.sends == self.at
         if strikes and self.before:
@@ -196,7 +196,7 @@ class Waiting:
     def __init__(self) -> None:
         self.ids: list[str] = []
 
-    def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def publish(self, events: Sequence[CloudEvent]) -> None:
         self.ids += [each["id"] for each in events]
 
 
@@ -214,7 +214,7 @@ def test_what_asks_for_work_is_queued_once_while_the_sink_is_down(ledger: Ledger
 
 def test_nothing_is_told_before_the_work_is_asked_for(ledger: Ledger, sink: JsonLinesSink) -> None:
     class Down(Waiting):
-        def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
+        def publish(self, events: Sequence[CloudEvent]) -> None:
             raise UnavailableError("the queue is down")
 
     owe(ledger, batch("pdf.requested", fact(1)))

@@ -212,7 +212,7 @@ if point == "in parse":
 elif point == "between the two indexes":
     before(resources.vectors, "write", lambda *args: True)
 elif point.startswith("before the commit of"):
-    before(runner, "record", lambda batch, planned, *rest: planned.name == point.split()[-1])
+    before(runner, "record", lambda batch, planned, *rest, **more: planned.name == point.split()[-1])
 elif point == "at the switch":
     before(scene.ledger.documents, "activate", lambda *args: True)
 elif point == "after the switch":

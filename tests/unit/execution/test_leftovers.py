@@ -111,7 +111,7 @@ def test_a_run_that_breaks_off_leaves_its_lock_and_the_next_collects_its_pack(
     crashed.submit()
     before = packs(crashed)
 
-    def refuse(*args: object) -> None:
+    def refuse(*args: object, **more: object) -> None:
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patched:

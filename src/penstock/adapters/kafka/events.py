@@ -2,17 +2,18 @@
 
 import heapq
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any, ClassVar
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from penstock.adapters.kafka.cloudevents import from_message, to_message
 from penstock.adapters.kafka.connection import TOPIC, ClusterSettings, Connection
 from penstock.adapters.kafka.producing import Publisher
 from penstock.effects import effect
-from penstock.ports import Resources
+from penstock.ports import CloudEvent, Resources
 
 _BUFFER_KB = 1024
 
@@ -37,11 +38,11 @@ class KafkaEventSink:
         self._connection = Connection(settings, "kafka")
         self._publisher = Publisher(self._connection, settings.topic)
 
-    def send(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def send(self, events: Sequence[CloudEvent]) -> None:
         """Publish the events; returns when all are acknowledged. Raises `UnavailableError`; then some may be there."""
         if events:
             with effect("events.publish"):
-                self._publisher.publish([to_message(event) for event in events])
+                self._publisher.publish([to_message(msgspec.to_builtins(event)) for event in events])
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Every event that the topic holds now, oldest first by the time that it was sent. Other messages are left out.

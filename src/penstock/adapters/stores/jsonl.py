@@ -1,7 +1,7 @@
 """Events as lines of JSON in one file: `events/events.jsonl`."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from penstock.adapters.stores.filelock import locked
 from penstock.adapters.stores.settings import NoSettings
 from penstock.effects import effect
 from penstock.errors import PermanentError
-from penstock.ports import Resources
+from penstock.ports import CloudEvent, Resources
 
 _BLOCK = 65_536
 _ENCODER = msgspec.json.Encoder()
@@ -30,7 +30,7 @@ class JsonLinesSink:
         self._home = resources.home
         self._path: Path = resources.home / "events" / "events.jsonl"
 
-    def send(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def send(self, events: Sequence[CloudEvent]) -> None:
         """Append the events; returns when they are on disk. What a crashed writer left unfinished is cut off first."""
         if not events:
             return
