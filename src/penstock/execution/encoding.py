@@ -1,5 +1,6 @@
 """Stage outputs as bytes: checked against the stage's contract, encoded as msgpack, decoded again."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, get_args
 
@@ -11,6 +12,13 @@ from penstock.records import EmbeddingBatch, Facts, GraphWriteReceipt, IndexRece
 from penstock.registry import Contract
 
 _ENCODER = msgspec.msgpack.Encoder()
+_COUNTS: dict[type, Callable[[Any], int]] = {
+    list: len,
+    EmbeddingBatch: lambda value: len(value.chunks),
+    IndexReceipt: lambda value: len(value.marks),
+    Facts: lambda value: len(value.entities) + len(value.claims),
+    GraphWriteReceipt: lambda value: value.entities + value.relations,
+}
 
 
 @cache
@@ -44,18 +52,8 @@ def decode(data: bytes, contract: Contract, tenant: str, raw: RawStore) -> Any:
 
 def output_count(value: Any) -> int:
     """How many things an output holds: chunks, vectors, entities and claims; 1 for a document."""
-    match value:
-        case list():
-            return len(value)
-        case EmbeddingBatch():
-            return len(value.chunks)
-        case IndexReceipt():
-            return len(value.marks)
-        case Facts():
-            return len(value.entities) + len(value.claims)
-        case GraphWriteReceipt():
-            return value.entities + value.relations
-    return 1
+    count = _COUNTS.get(type(value))
+    return 1 if count is None else count(value)
 
 
 def _check(value: Any, contract: Contract) -> None:
