@@ -30,6 +30,7 @@ class BatchRun:
     """The jobs of a batch in memory: what they are, their work keys, what became of them.
 
     `jobs` shrinks as documents fail or are lost to another worker; `outputs` holds, encoded, what stages still need.
+    `subjects` is what stages are told of each document, `told` what events say of it where there is nothing to add.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class BatchRun:
         self.deadline = time.monotonic() + topology.deadline_seconds if topology.deadline_seconds else None
         self.jobs = {job.job: job for job in jobs}
         self.subjects = {job.job: subject_of(job) for job in jobs}
+        self.told = {job.job: fact_of(job) for job in jobs}
         self.keys = {job.job: keys_of(topology, job.tenant, job, job.content_hash, job.kind_hint) for job in jobs}
         self.outputs: dict[str, dict[str, bytes]] = {}
         self.builds: dict[str, dict[str, str]] = {"index": {}, "graph": {}}
@@ -103,7 +105,7 @@ class BatchRun:
             else:
                 self._complete(cx)
                 kind = "job.completed"
-            facts = [fact_of(self.jobs[job]) for job in ended]
+            facts = [self.told[job] for job in ended]
             ledger.outbox.add(cx, *self.facts(kind, gate.name if gate else "", "", facts))
             if gate is not None:  # a condition that holds already lets through at once
                 open_gate(ledger, cx, self.topology, gate, ended)

@@ -73,7 +73,7 @@ def record(
 
 def started(batch: BatchRun, stage: PlannedStage, jobs: Iterable[str], age: float = 0.0) -> tuple[bytes, int]:
     """That a stage was started for these jobs, so many seconds ago, as the outbox takes it."""
-    facts = [fact_of(batch.jobs[job]) for job in jobs]
+    facts = [batch.told[job] for job in jobs]
     return batch.facts("stage.started", stage.name, stage.policy.name, facts, age)
 
 

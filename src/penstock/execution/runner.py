@@ -133,11 +133,11 @@ def _execute(
     outcomes: dict[str, Outcome] = {}
     ready: dict[str, Input] = {}
     for job in jobs:
-        match inputs[job]:
-            case StageError() as error:
-                outcomes[job] = Outcome(error=error, attempts=0 if unmade else 1)
-            case Input() as found:
-                ready[job] = found
+        found = inputs[job]
+        if isinstance(found, Input):
+            ready[job] = found
+        else:
+            outcomes[job] = Outcome(error=found, attempts=0 if unmade else 1)
     if ready:
         outcomes |= zip(ready, _call(batch, stage, ready, builds, progress), strict=True)
     encoded = {job: outcome.value.output for job, outcome in outcomes.items() if outcome.error is None}

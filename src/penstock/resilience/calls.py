@@ -1,8 +1,10 @@
 """What the guard and those who make its calls say to each other: answers, outcomes, retries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from penstock.errors import StageError
 
@@ -71,12 +73,11 @@ class Retry:
     error: StageError
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of one item: a value or an error, after how many attempts and seconds (waits included)."""
 
     value: Any = None
     error: StageError | None = None
     attempts: int = 0
     seconds: float = 0.0
-    retries: list[Retry] = field(default_factory=list)
+    retries: list[Retry] = []
