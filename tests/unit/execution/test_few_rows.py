@@ -63,6 +63,15 @@ def scene(scene: Scene) -> Scene:
     return scene
 
 
+def test_jobs_that_are_claimed_by_name_are_not_looked_for_among_all_that_are_queued(scene: Scene) -> None:
+    queued = scene.job("e").job
+    with statements(scene) as asked, scene.worker() as worker, scene.ledger.begin() as cx:
+        assert len(scene.ledger.jobs.claim(cx, worker.id, WAITS.digest, 0, ids=[queued])) == 1
+    found = plans(scene, [each for each in asked if "RETURNING" in each[0]])
+    assert any("SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (job=?)" in step for step in found), found
+    assert [step for step in found if "ix_jobs_queued" in step or step.startswith("SCAN jobs")] == []
+
+
 @pytest.mark.parametrize("analysed", [False, True])
 def test_no_statement_of_a_tick_reads_all_jobs(scene: Scene, analysed: bool) -> None:
     if analysed:

@@ -1,8 +1,11 @@
 """One stage over one batch: what is executed, reused, skipped, failed; and what of it is recorded."""
 
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from tests.unit.execution.scene import (
     FULL,
     GATED,
@@ -299,6 +302,28 @@ def test_a_stage_that_is_broken_off_keeps_the_parts_that_were_recorded(
     assert told == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4], "told of the whole batch, not of a part"
     assert counts(scene.go_on(topology)) == {"ingest": (0, 6, 0), "parse": (3, 3, 0)}
     assert set(scene.statuses().values()) == {"completed"}
+
+
+def test_a_quick_stage_tells_of_its_start_and_its_end_in_one_transaction(scene: Scene, toys: Any) -> None:
+    toys.on["parse"] = lambda ctx, value: time.sleep(0.05)
+    scene.workspace.paces = {(stage.name, stage.signature): 0.001 for stage in SMALL.stages}
+    scene.write(a="aspirin")
+    scene.submit()
+    commits: list[object] = []
+    note = commits.append
+    with scene.batch() as batch:
+        event.listen(scene.ledger.database.engine, "commit", note)
+        for planned in batch.stages[:2]:
+            run_stage(batch, planned)
+        event.remove(scene.ledger.database.engine, "commit", note)
+    assert len(commits) == 2, "one for each stage"
+    started, completed = (
+        next(each for each in scene.events() if each["type"] == f"toy.stage.{kind}" and each["data"]["stage"] == "parse")
+        for kind in ("started", "completed")
+    )
+    assert started["sequence"] < completed["sequence"]
+    took = datetime.fromisoformat(completed["time"]) - datetime.fromisoformat(started["time"])
+    assert took >= timedelta(milliseconds=45), "the time of the start is that of the start"
 
 
 def test_a_stage_that_is_over_at_once_is_noted_only_of_jobs_that_were_claimed_before(scene: Scene, toys: Any) -> None:

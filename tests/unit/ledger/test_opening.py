@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,10 +38,31 @@ def test_what_is_committed_to_sqlite_is_on_disk(home: Path) -> None:
     with ledger.begin() as cx:
         pragmas = {
             name: cx.exec_driver_sql(f"pragma {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "page_size", "wal_autocheckpoint")
         }
     ledger.close()
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "page_size": 8192,
+        "wal_autocheckpoint": 4096,
+    }
+
+
+def test_a_ledger_with_pages_of_another_size_keeps_them_and_logs_as_much(home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(home / "ledger.db", isolation_level=None)) as older:
+        older.execute("pragma page_size=4096")
+        older.execute("pragma journal_mode=wal")
+        older.execute("create table something (x)")
+        older.execute("drop table something")
+    ledger = Ledger.open(home)
+    add(ledger, "a")
+    with ledger.read() as cx:
+        sizes = [cx.exec_driver_sql(f"pragma {name}").scalar() for name in ("page_size", "wal_autocheckpoint")]
+    ledger.close()
+    assert sizes == [4096, 8192]
 
 
 def test_a_reader_sees_one_state_while_others_write(ledger: Ledger) -> None:
