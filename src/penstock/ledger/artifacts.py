@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, delete, exists, select, update
 
 from penstock.ledger.among import among
 from penstock.ledger.database import Database, slices
+from penstock.ledger.stage_runs import of_jobs
 from penstock.ledger.status import LIVE, JobStatus, is_failure
 from penstock.ledger.tables import artifacts, builds, documents, jobs, stage_runs, sweeps, versions
 
@@ -143,10 +144,9 @@ class Artifacts:
     def _keys_of(self, cx: Connection, job_ids: Sequence[str]) -> dict[str, set[str]]:
         """The work keys that each job has left."""
         found: dict[str, set[str]] = {job: set() for job in job_ids}
-        for part in slices(job_ids):
-            query = select(stage_runs.c.job, stage_runs.c.work_key)
-            for job, key in cx.execute(query.where(stage_runs.c.job.in_(part), stage_runs.c.work_key.is_not(None))):
-                found[job].add(key)
+        query = select(stage_runs.c.job, stage_runs.c.work_key)
+        for job, key in cx.execute(query.where(of_jobs(job_ids), stage_runs.c.work_key.is_not(None))):
+            found[job].add(key)
         return found
 
     def _forget_versions(self, cx: Connection, tenant: str, document: str) -> list[str]:

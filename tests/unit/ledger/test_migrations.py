@@ -82,6 +82,11 @@ def test_a_ledger_of_the_first_revision_is_brought_forward_with_all_that_is_in_i
     claim(old, ids=ids[:2])
     fail(old, ids[2])
     with old.begin() as cx:
+        done = {"status": "completed", "attempts": 1, "seconds": 0.5, "reused": False, "run_id": None, "error": None}
+        rows_of = [
+            done | {"job": job, "stage": name, "work_key": f"{name}-{job}"} for job in ids for name in ("b", "a")
+        ]
+        old.stage_runs.record(cx, rows_of)
         migrate.downgrade(cx, "0001")
 
     def rows(cx: Connection) -> dict[str, list[Any]]:

@@ -122,7 +122,7 @@ stage_runs = Table(
     Column("run_id", String(64)),
     Column("error", Message),
     Column("finished_at", Float, nullable=False, default=now()),
-    PrimaryKeyConstraint("job", "stage"),
+    PrimaryKeyConstraint("stage", "job"),
     sized("stage", 64),
     sized("work_key", 64),
 )
