@@ -25,7 +25,7 @@ from penstock.resilience.taxonomy import as_stage_error
 FILES = "files"
 
 _SCHEME = re.compile(r"[a-z][a-z0-9_-]+:(?![\\/])")
-_DOCUMENTS = 256
+_DOCUMENTS = 1024
 _BYTES = 32 << 20
 
 

@@ -108,7 +108,7 @@ class LedgerSpec(SpecModel):
 class BatchSpec(SpecModel):
     """How much one Dagster run takes: whichever is reached first."""
 
-    documents: int = Field(default=5000, ge=1, le=10_000, description="Documents.")
+    documents: int = Field(default=2000, ge=1, le=10_000, description="Documents.")
     megabytes: int = Field(default=32, ge=1, le=4_096, description="Megabytes of raw content.")
 
 
