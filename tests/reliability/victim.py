@@ -52,7 +52,7 @@ def main() -> None:
     elif point == "in the vector index":
         before(scene.workspace.resources.vectors, "write", lambda *args: True)
     elif point.startswith("before the record of"):
-        before(runner, "record", lambda batch, planned, *rest: planned.name == point.split()[-1])
+        before(runner, "record", lambda batch, planned, *rest, **more: planned.name == point.split()[-1])
     try:
         scene.go_on(POISONED if point == HOST else WHOLE)
     except LostLeaseError:

@@ -22,7 +22,20 @@ class _Strings(TypeDecorator[Sequence[str]]):
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
         values = list(value or ())
-        return values if dialect.name == "postgresql" else msgspec.json.encode(values).decode()
+        try:
+            encoded = msgspec.json.encode(values)
+        except UnicodeEncodeError:  # no column holds such a value
+            return self.process_bind_param([each for each in values if _is_storable(each)], dialect)
+        return values if dialect.name == "postgresql" else encoded.decode()
+
+
+def _is_storable(value: str) -> bool:
+    """Whether it has no lone surrogates, which UTF-8 has no form for."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Listed(FunctionElement[str]):

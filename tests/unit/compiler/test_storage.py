@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -39,8 +40,10 @@ def test_a_new_file_is_as_dagster_would_make_it(tmp_path: Path) -> None:
 def test_processes_that_make_one_file_at_once_agree(tmp_path: Path) -> None:
     touch(str(tmp_path), "first")
     spawned = multiprocessing.get_context("spawn")
-    with spawned.Pool(4) as pool:
-        pool.starmap(touch, [(str(tmp_path), f"run{number}") for number in range(3) for _ in range(4)], chunksize=1)
+    with ProcessPoolExecutor(4, mp_context=spawned) as pool:
+        made = [pool.submit(touch, str(tmp_path), f"run{number}") for number in range(3) for _ in range(4)]
+    for each in made:
+        each.result()
     for number in range(3):
         assert tables(tmp_path / f"run{number}.db") == tables(tmp_path / "first.db")
 

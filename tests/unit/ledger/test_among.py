@@ -20,6 +20,13 @@ def test_text_of_any_kind_is_found_by_itself(ledger: Ledger) -> None:
             assert list(cx.execute(select(jobs.c.document).where(among(jobs.c.document, [name]))).scalars()) == [name]
 
 
+def test_text_that_no_column_can_hold_is_not_there(ledger: Ledger) -> None:
+    add(ledger, "a")
+    with ledger.read() as cx:
+        found = cx.execute(select(jobs.c.document).where(among(jobs.c.document, ["\ud800", "a", "x\udfff"])))
+        assert list(found.scalars()) == ["a"]
+
+
 @pytest.mark.parametrize("count", [0, 1, 40_000])
 def test_any_number_of_values_is_one_statement_with_one_parameter(ledger: Ledger, count: int) -> None:
     add(ledger, "a", "b", "c")
