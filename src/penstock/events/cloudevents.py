@@ -68,7 +68,7 @@ def events_of(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEF
             data.duration_ms = round(fact.duration_ms, 3)
             data.output_count = fact.output_count
             data.gpu_used = False
-            data.retry_count = attempt - 1 if attempt else 0
+            data.retry_count = max(0, attempt - 1)
         if fact.error_type:
             data.error_type = fact.error_type
             data.error_message = fact.error_message

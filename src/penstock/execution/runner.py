@@ -127,9 +127,10 @@ def _execute(
     builds = {job: new_id() for job in inputs} if kind.store else {}
     began = time.perf_counter()
     jobs = list(inputs)
-    announced = bool(kind.store) or _is_noted(batch, stage, jobs)
+    noted = _is_noted(batch, stage, jobs)
+    announced = noted or bool(kind.store)
     if announced:
-        jobs = _announce(batch, stage, kind, jobs, builds)
+        jobs = _announce(batch, stage, kind, jobs, builds, noted=noted)
     outcomes: dict[str, Outcome] = {}
     ready: dict[str, Input] = {}
     for job in jobs:
@@ -165,7 +166,13 @@ def _recompute(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> Non
 
 
 def _announce(
-    batch: BatchRun, stage: PlannedStage, kind: StageType, jobs: Sequence[str], builds: Mapping[str, str]
+    batch: BatchRun,
+    stage: PlannedStage,
+    kind: StageType,
+    jobs: Sequence[str],
+    builds: Mapping[str, str],
+    *,
+    noted: bool,
 ) -> list[str]:
     ledger = batch.workspace.ledger
     told = started(batch, stage, jobs)  # before the transaction, which others wait for
@@ -174,7 +181,7 @@ def _announce(
         held = [job for job in jobs if job in batch.jobs]
         if len(held) < len(jobs):
             jobs, told = held, started(batch, stage, held)
-        if _is_noted(batch, stage, jobs):
+        if noted:
             ledger.jobs.at_stage(cx, jobs, stage.name)
         if kind.store:
             members = [batch.jobs[job] for job in jobs]
@@ -184,9 +191,10 @@ def _announce(
 
 
 def _is_noted(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> bool:
-    """Whether the ledger says that jobs are at a stage, and tells of its start, before it begins.
+    """Whether the ledger says that jobs are at a stage, before it begins.
 
-    Where the stage is over at once, nobody could read it in time: one transaction then tells of start and end.
+    Where the stage is over at once, nobody could read it in time; unless it writes to a store, which the ledger has to
+    know of before, one transaction then tells of its start and its end.
     Of a job that was claimed before it is noted always: what has taken a run down is looked for there.
     """
     pace = batch.workspace.paces.get((stage.name, stage.signature))

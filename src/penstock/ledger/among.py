@@ -1,5 +1,6 @@
 """One of many: a condition whose values are bound as one, so that its statement is the same for any number."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Alone, it has no form in UTF-8: no column holds a value with one."""
 
 
 class _Strings(TypeDecorator[Sequence[str]]):
@@ -21,21 +25,8 @@ class _Strings(TypeDecorator[Sequence[str]]):
         return dialect.type_descriptor(ARRAY(String()) if dialect.name == "postgresql" else String())
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
-        values = list(value or ())
-        try:
-            encoded = msgspec.json.encode(values)
-        except UnicodeEncodeError:  # no column holds such a value
-            return self.process_bind_param([each for each in values if _is_storable(each)], dialect)
-        return values if dialect.name == "postgresql" else encoded.decode()
-
-
-def _is_storable(value: str) -> bool:
-    """Whether it has no lone surrogates, which UTF-8 has no form for."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        values = [each for each in value or () if each.isascii() or not _SURROGATE.search(each)]
+        return values if dialect.name == "postgresql" else msgspec.json.encode(values).decode()
 
 
 class _Listed(FunctionElement[str]):
@@ -50,10 +41,10 @@ class _Listed(FunctionElement[str]):
 
 
 def among(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a text column holds one of these values. For a column whose index is the only one that comes to mind.
+    """Whether a text column holds one of these values; for thousands of them.
 
-    `in_` writes a parameter for each value, which costs more than to look a row up (`docs/performance.md`); but then
-    the database sees how many there are.
+    `in_` writes a parameter for each value, which costs twice what looking it up does. But there SQLite sees how many
+    there are: here it takes another index, where the condition has one, that may lead through the whole table.
     """
     return column.op("IN", is_comparison=True)(_Listed(values))
 

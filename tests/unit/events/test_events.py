@@ -1,6 +1,6 @@
 """From facts in the outbox to events in a sink: what they say, that none is lost, that ids never change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -196,7 +196,7 @@ class Waiting:
     def __init__(self) -> None:
         self.ids: list[str] = []
 
-    def publish(self, events: Sequence[CloudEvent]) -> None:
+    def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
         self.ids += [each["id"] for each in events]
 
 
@@ -214,7 +214,7 @@ def test_what_asks_for_work_is_queued_once_while_the_sink_is_down(ledger: Ledger
 
 def test_nothing_is_told_before_the_work_is_asked_for(ledger: Ledger, sink: JsonLinesSink) -> None:
     class Down(Waiting):
-        def publish(self, events: Sequence[CloudEvent]) -> None:
+        def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
             raise UnavailableError("the queue is down")
 
     owe(ledger, batch("pdf.requested", fact(1)))

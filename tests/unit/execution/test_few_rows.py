@@ -24,13 +24,16 @@ OF_ONE_STATE = ("ix_jobs_planned", "uq_jobs_running_document")
 """Indexes that hold what is at work or about to be: as many rows as there are runs have documents, whatever waits."""
 
 
+ASKING = ("select", "update", "delete", "with")
+
+
 @contextmanager
 def statements(scene: Scene) -> Iterator[list[tuple[str, Any]]]:
     """What is asked of the ledger meanwhile, and with which values."""
     found: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, values: Any, *more: Any) -> None:
-        if "jobs" in statement and statement.split()[0].lower() in ("select", "update", "delete"):
+        if ("jobs" in statement or "stage_runs" in statement) and statement.split()[0].lower() in ASKING:
             found.append((statement, values))
 
     engine = scene.ledger.database.engine
@@ -70,6 +73,14 @@ def test_jobs_that_are_claimed_by_name_are_not_looked_for_among_all_that_are_que
     found = plans(scene, [each for each in asked if "RETURNING" in each[0]])
     assert any("SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (job=?)" in step for step in found), found
     assert [step for step in found if "ix_jobs_queued" in step or step.startswith("SCAN jobs")] == []
+
+
+def test_what_stages_did_for_a_job_is_found_by_job(scene: Scene) -> None:
+    with statements(scene) as asked:
+        assert set(scene.stage_runs("a")) == {"ingest"}
+    found = plans(scene, [each for each in asked if "stage_runs" in each[0]])
+    assert any("sqlite_autoindex_stage_runs_1 (stage=? AND job=?)" in step for step in found), found
+    assert [step for step in found if step.startswith("SCAN stage_runs")] == []
 
 
 @pytest.mark.parametrize("analysed", [False, True])
