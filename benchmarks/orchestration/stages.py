@@ -1,6 +1,5 @@
 """A source that makes documents up, and adapters that do nothing, registered as any other distribution's are."""
 
-import random
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -145,5 +144,5 @@ def install(folder: Path) -> None:
 
 
 def _content(number: int, words: int) -> bytes:
-    chosen = random.Random(number).choices(_WORDS, k=words)
+    chosen = (_WORDS[(number + place * place) % len(_WORDS)] for place in range(words))
     return f"Document {number}. {' '.join(chosen)}.\n".encode()

@@ -102,7 +102,9 @@ class Launcher:
                 batch = self._claim(worker, left, 1 if more else self._share)
                 if batch is not None:
                     self._execute(batch, instance)
-                    self._strike(left, list(batch.keys))
+                    for job in batch.completed:
+                        left.pop(job, None)
+                    self._strike(left, [job for job in batch.subjects if job not in batch.completed])
                 elif left or more:
                     time.sleep(_POLL_SECONDS)
                 on_batch(total - len(left), total)

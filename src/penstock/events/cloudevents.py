@@ -45,13 +45,20 @@ def render(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAUL
 
 
 def events_of(batch: FactBatch, sequence: int, seconds: float, prefix: str = DEFAULT_PREFIX) -> Iterator[CloudEvent]:
-    """One event a fact. `seconds` is when the ledger took the facts in (since 1970); `sequence` orders them."""
+    """The events of all facts. `seconds` is when the ledger took the facts in (since 1970); `sequence` orders them."""
+    if batch.began is not None:
+        started = msgspec.structs.replace(batch, kind="stage.started", age=batch.began)
+        yield from _one_each(started, sequence, seconds, prefix)
+    yield from _one_each(batch, sequence, seconds, prefix, (batch.events_each - 1) * len(batch.facts))
+
+
+def _one_each(batch: FactBatch, sequence: int, seconds: float, prefix: str, first: int = 0) -> Iterator[CloudEvent]:
     time = datetime.fromtimestamp(seconds - batch.age, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     source = f"/orchestration/{batch.stage or batch.pipeline or 'documents'}"
     kind, middle, order = f"{prefix}.{batch.kind}", f":{batch.stage}:{batch.kind}:", f"{sequence:012d}-"
     run, stage, policy = batch.run_id or UNSET, batch.stage or UNSET, batch.policy if batch.stage else UNSET
     has_ended = batch.kind in _ENDS
-    for number, fact in enumerate(batch.facts):
+    for number, fact in enumerate(batch.facts, first):
         job, tenant, document, attempt = fact.job, fact.tenant, fact.document, fact.attempt
         data = _Data(
             tenant,

@@ -27,7 +27,8 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
 class FactBatch(msgspec.Struct, frozen=True, array_like=True):
     """Facts of one kind: `stage.started`, `stage.completed`, `job.failed`, `document.deleted`, …
 
-    `age` is how many seconds before the ledger took them in they came about.
+    `age` is how many seconds before the ledger took them in they came about. Where a stage began and ended in one
+    transaction, `began` is that age of its start, and each fact is two events: `stage.started` comes before `kind`.
     """
 
     kind: str
@@ -38,6 +39,12 @@ class FactBatch(msgspec.Struct, frozen=True, array_like=True):
     run_id: str
     facts: tuple[Fact, ...]
     age: float = 0.0
+    began: float | None = None
+
+    @property
+    def events_each(self) -> int:
+        """How many events tell of one fact."""
+        return 1 if self.began is None else 2
 
 
 def fact_of(job: Job, **fields: Any) -> Fact:

@@ -39,7 +39,7 @@ def ask(batch: BatchRun, stage: PlannedStage, cx: Connection, files: Mapping[str
     """Have the PDFs read that a stage has stored (job → encoded `PDFFile`). The caller holds the jobs."""
     ledger = batch.workspace.ledger
     for gate in gates_fed_by(batch.topology, stage):
-        keys = {job: key for job in files if (key := batch.keys[job][gate.name]) is not None}
+        keys = {job: key for job in files if (key := batch.keys[gate.name][job]) is not None}
         there = ledger.artifacts.existing(cx, list(keys.values()))
         ready = [job for job, key in keys.items() if key in there]
         rows = [_row(batch.jobs[job], gate, key, files[job]) for job, key in keys.items() if key not in there]

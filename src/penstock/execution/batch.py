@@ -29,7 +29,8 @@ _WORN_OUT = "WornOutError"
 class BatchRun:
     """The jobs of a batch in memory: what they are, their work keys, what became of them.
 
-    `jobs` shrinks as documents fail or are lost to another worker; `outputs` holds, encoded, what stages still need.
+    `jobs` shrinks as documents fail or are lost to another worker; `keys` are those of each stage, by job; `outputs`
+    holds, encoded, what stages still need. `completed` are the jobs that it has brought to their end, once it has.
     `subjects` is what stages are told of each document, `told` what events say of it where there is nothing to add.
     """
 
@@ -56,20 +57,30 @@ class BatchRun:
         self.jobs = {job.job: job for job in jobs}
         self.subjects = {job.job: subject_of(job) for job in jobs}
         self.told = {job.job: fact_of(job) for job in jobs}
-        self.keys = {job.job: keys_of(topology, job.tenant, job, job.content_hash, job.kind_hint) for job in jobs}
+        self.keys = _by_stage(topology, jobs)
         self.outputs: dict[str, dict[str, bytes]] = {}
         self.builds: dict[str, dict[str, str]] = {"index": {}, "graph": {}}
         self.recomputed: list[StageOutcome] = []
         self.open_stages = {stage.name for stage in topology.segment(segment)}
+        self.completed: frozenset[str] = frozenset()
 
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
         return self.topology.segment(self.segment)
 
-    def facts(self, kind: str, stage: str, policy: str, facts: Sequence[Fact], age: float = 0.0) -> tuple[bytes, int]:
-        """Facts of this batch, which came about so many seconds ago, as the outbox takes them."""
+    def facts(
+        self,
+        kind: str,
+        stage: str,
+        policy: str,
+        facts: Sequence[Fact],
+        age: float = 0.0,
+        began: float | None = None,
+    ) -> tuple[bytes, int]:
+        """Facts of this batch (`FactBatch`), as the outbox takes them: encoded, and how many events they are."""
         pipeline, version = self.topology.pipeline, self.topology.version
-        return encode(FactBatch(kind, pipeline, version, stage, policy, self.run_id, tuple(facts), age)), len(facts)
+        told = FactBatch(kind, pipeline, version, stage, policy, self.run_id, tuple(facts), age, began)
+        return encode(told), told.events_each * len(facts)
 
     def keep_held(self, cx: Connection) -> None:
         """Let go of the jobs that another worker has taken over."""
@@ -90,7 +101,7 @@ class BatchRun:
                 needed.add(stage.input)
         for name in set(self.outputs) - needed:
             gone = self.outputs.pop(name)
-            self.workspace.stages.forget(key for job in gone if (key := self.keys[job][name]))
+            self.workspace.stages.forget(key for job in gone if (key := self.keys[name][job]))
 
     def finish(self) -> None:
         """Once all stages are through: the switch to the new versions, or the wait at the gate."""
@@ -110,7 +121,9 @@ class BatchRun:
             if gate is not None:  # a condition that holds already lets through at once
                 open_gate(ledger, cx, self.topology, gate, ended)
             ledger.batches.ended(cx, self.batch)
-        self.workspace.stages.forget((), self.keys)
+        if gate is None:
+            self.completed = frozenset(ended)
+        self.workspace.stages.forget((), self.subjects)
 
     def _complete(self, cx: Connection) -> None:
         ledger = self.workspace.ledger
@@ -133,10 +146,19 @@ class BatchRun:
         for stage in self.topology.stages:
             store = stage_type(stage.type).store if stage.gate is None and stage.segment < self.segment else None
             if store:
-                keys = {job: key for job in self.jobs if (key := self.keys[job][stage.name]) is not None}
+                given = self.keys[stage.name]
+                keys = {job: key for job in self.jobs if (key := given[job]) is not None}
                 rows = self.workspace.ledger.artifacts.find(cx, list(keys.values()))
                 found = {job: rows[key].build for job, key in keys.items() if key in rows}
                 self.builds[store].update({job: build for job, build in found.items() if build})
+
+
+def _by_stage(topology: Topology, jobs: Sequence[Job]) -> dict[str, dict[str, str | None]]:
+    keys: dict[str, dict[str, str | None]] = {stage.name: {} for stage in topology.stages}
+    for job in jobs:
+        for stage, key in keys_of(topology, job.tenant, job, job.content_hash, job.kind_hint).items():
+            keys[stage][job.job] = key
+    return keys
 
 
 def subject_of(job: Job) -> Subject:

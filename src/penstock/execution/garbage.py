@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_ALLOCATIONS = 20_000
+_ALLOCATIONS = 100_000
 """So many objects are made between two looks. A batch keeps nearly all that it makes until its end: to look through it
 every 700 objects, as Python does, takes a twelfth of a run's time, or a twenty-fifth where what is loaded is left out.
 """

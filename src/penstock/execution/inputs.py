@@ -1,6 +1,6 @@
 """What a stage takes, by job: from memory, from the packs, or computed again where a pack is gone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -33,28 +33,28 @@ def inputs_of(
     """
     if stage.input is None:
         return dict.fromkeys(jobs, Input())
-    producers = _producers(batch, stage, jobs)
     found: dict[str, Input | StageError] = {}
-    for name in sorted(set(producers.values())):
-        producer = batch.topology.stage(name)
-        members = [job for job in jobs if producers[job] == name]
+    for producer, members in _by_producer(batch, stage, jobs):
         of = producer.gate.ledger_field if producer.gate else producer.type
+        keys = batch.keys[producer.name]
         for job, content in _contents(batch, producer, members, recompute).items():
-            key = batch.keys[job][name] or ""
-            found[job] = content if isinstance(content, StageError) else Input(key, of, content)
+            found[job] = content if isinstance(content, StageError) else Input(keys[job] or "", of, content)
     return found
 
 
-def _producers(batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]) -> dict[str, str]:
-    """Where each document's input comes from: past stages that its `when` has skipped."""
-    chosen: dict[str, str] = {}
-    for job in jobs:
-        name = stage.input
-        while name is not None and batch.keys[job][name] is None:
-            name = batch.topology.stage(name).input
+def _by_producer(
+    batch: BatchRun, stage: PlannedStage, jobs: Sequence[str]
+) -> Iterator[tuple[PlannedStage, Sequence[str]]]:
+    """The stages that documents have their input from, past those that their `when` has skipped, and these."""
+    name = stage.input
+    while jobs:
         assert name is not None, "a stage with a work key has a producer"
-        chosen[job] = name
-    return chosen
+        keys, producer = batch.keys[name], batch.topology.stage(name)
+        members = [job for job in jobs if keys[job] is not None]
+        if members:
+            yield producer, members
+        jobs = [job for job in jobs if keys[job] is None]
+        name = producer.input
 
 
 def _contents(
@@ -80,7 +80,7 @@ def _nothing_behind(gate: PlannedStage) -> StageError:
 def _stored(batch: BatchRun, producer: PlannedStage, jobs: Sequence[str]) -> dict[str, bytes]:
     """What the packs hold; rows of what they do not hold any more are forgotten, so that it is computed again."""
     ledger, resources = batch.workspace.ledger, batch.workspace.resources
-    keys = {job: key for job in jobs if (key := batch.keys[job][producer.name]) is not None}
+    keys = {job: key for job in jobs if (key := batch.keys[producer.name][job]) is not None}
     with ledger.read() as cx:
         rows = ledger.artifacts.find(cx, list(keys.values()))
     found, broken = outputs.read_packs(resources.packs, list(rows.values()))

@@ -28,9 +28,10 @@ def inspect(workspace: Workspace, tenant: str, document: str) -> dict[str, Any]:
         pdf = newest_pdf(workspace, cx, jobs, stage_runs)
         contents = {job.topology: ledger.topology(cx, job.topology) for job in jobs}
         events = sum(
-            fact.document == document and fact.tenant == tenant
-            for _, _, facts in ledger.outbox.all(cx)
-            for fact in decode(facts).facts
+            told.events_each
+            for told in (decode(facts) for _, _, facts in ledger.outbox.all(cx))
+            for fact in told.facts
+            if fact.document == document and fact.tenant == tenant
         )
     order = {digest: [each.name for each in Topology.decode(text).stages] for digest, text in contents.items() if text}
     chunks = resources.lexical.build_chunks(tenant, row.index_build) if row.index_build else []

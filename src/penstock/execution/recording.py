@@ -48,7 +48,7 @@ def record(
         held = {job: outcome for job, outcome in outcomes.items() if job in batch.jobs}
         if len(held) < len(outcomes):
             made = _made(batch, stage, held, began)
-            mine = {batch.keys[job][stage.name] for job in made.done}
+            mine = {batch.keys[stage.name][job] for job in made.done}
             rows = [row for row in rows if row.work_key in mine]
         ledger.artifacts.add(cx, rows)
         ledger.stage_runs.record(cx, made.runs)
@@ -81,10 +81,7 @@ def _made(batch: BatchRun, stage: PlannedStage, outcomes: Mapping[str, Outcome],
     failures = {job: _failure(stage, job, each) for job, each in outcomes.items() if each.error is not None}
     done = {job: each.value.count for job, each in outcomes.items() if each.error is None}
     runs = [stage_run(batch, stage, job, each, failures.get(job)) for job, each in outcomes.items()]
-    told = _told(batch, stage, outcomes, done, failures)
-    if began is not None:
-        told.insert(0, started(batch, stage, outcomes, time.perf_counter() - began))
-    return _Record(failures, done, runs, told)
+    return _Record(failures, done, runs, _told(batch, stage, outcomes, done, failures, began))
 
 
 def stage_run(
@@ -102,7 +99,7 @@ def stage_run(
         "attempts": outcome.attempts if outcome else 0,
         "seconds": round(outcome.seconds, 6) if outcome else 0.0,
         "reused": outcome is None,
-        "work_key": batch.keys[job][stage.name],
+        "work_key": batch.keys[stage.name][job],
         "run_id": batch.run_id or None,
         "error": failure.message if failure else None,
     }
@@ -119,6 +116,7 @@ def _told(
     outcomes: Mapping[str, Outcome],
     done: Mapping[str, int],
     failures: Mapping[str, Failure],
+    began: float | None,
 ) -> list[tuple[bytes, int]]:
     told: dict[str, list[Fact]] = {"stage.retrying": [], "stage.completed": [], "stage.failed": [], "job.failed": []}
     for job, outcome in outcomes.items():
@@ -137,11 +135,16 @@ def _told(
             error = {"error_type": failure.error_type, "error_message": failure.message}
             told["stage.failed"].append(fact_of(member, attempt=attempt, duration_ms=milliseconds, **error))
             told["job.failed"].append(fact_of(member, detail={"status": failure.status}, **error))
-    return [
-        batch.facts(kind, *(("", "") if kind == "job.failed" else (stage.name, stage.policy.name)), facts)
+    names = (stage.name, stage.policy.name)
+    age = None if began is None else time.perf_counter() - began
+    if age is not None and len(told["stage.completed"]) == len(outcomes) and not told["stage.retrying"]:
+        return [batch.facts("stage.completed", *names, told["stage.completed"], began=age)]
+    ended = [
+        batch.facts(kind, *(("", "") if kind == "job.failed" else names), facts)
         for kind, facts in told.items()
         if facts
     ]
+    return ended if age is None else [started(batch, stage, outcomes, age), *ended]
 
 
 def _failure(stage: PlannedStage, job: str, outcome: Outcome) -> Failure:

@@ -45,7 +45,8 @@ def run_stage(batch: BatchRun, stage: PlannedStage) -> StageOutcome:
     result = StageOutcome(stage.name, stage.type)
     began = time.perf_counter()
     ledger = batch.workspace.ledger
-    keys = {job: key for job in batch.jobs if (key := batch.keys[job][stage.name]) is not None}
+    given = batch.keys[stage.name]
+    keys = {job: key for job in batch.jobs if (key := given[job]) is not None}
     result.skipped = len(batch.jobs) - len(keys)
     with ledger.read() as cx:
         found = ledger.artifacts.find(cx, list(keys.values()))
@@ -210,10 +211,11 @@ def _call(
     progress: Callable[[int], None],
 ) -> list[Outcome]:
     workspace = batch.workspace
+    keys, subjects = batch.keys[stage.name], batch.subjects
     members = [
         Member(
-            batch.subjects[job],
-            Item(job, builds.get(job, ""), batch.keys[job][stage.name] or "", takes=given.key, of=given.of),
+            subjects[job],
+            Item(job, builds.get(job, ""), keys[job] or "", takes=given.key, of=given.of),
             given.content,
         )
         for job, given in inputs.items()
@@ -241,7 +243,8 @@ def _write(
 ) -> list[ArtifactRow]:
     if not encoded:
         return []
-    keys = {job: batch.keys[job][stage.name] or "" for job in encoded}
+    given = batch.keys[stage.name]
+    keys = {job: given[job] or "" for job in encoded}
     return outputs.write_pack(
         batch.workspace.resources.packs,
         batch.worker.id,
@@ -257,5 +260,5 @@ def _build_row(batch: BatchRun, stage: PlannedStage, kind: StageType, job: Job, 
         "document": job.document,
         "store": kind.store,
         "job": job.job,
-        "work_key": batch.keys[job.job][stage.name],
+        "work_key": batch.keys[stage.name][job.job],
     }
