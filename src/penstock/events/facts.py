@@ -7,7 +7,7 @@ import msgspec
 from penstock.ledger.jobs import Job
 
 
-class Fact(msgspec.Struct, frozen=True, array_like=True):
+class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What happened to one document. `claim` is the lease token: a job that is resumed tells new facts."""
 
     job: str
@@ -21,7 +21,7 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
     error_type: str = ""
     error_message: str = ""
     backoff_ms: float = 0.0
-    detail: dict[str, str] = {}
+    detail: dict[str, str] | None = None
 
 
 class FactBatch(msgspec.Struct, frozen=True, array_like=True):

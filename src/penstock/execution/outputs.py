@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, repeat
 
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ports import PackStore
@@ -13,15 +14,10 @@ def write_pack(
 ) -> list[ArtifactRow]:
     """Store outputs by work key in one new pack of a worker; returns the rows for the ledger."""
     name = f"{worker}.{secrets.token_hex(9)}"
-    rows: list[ArtifactRow] = []
-    at = 0
-    for key, data in outputs.items():
-        rows.append(
-            ArtifactRow(
-                work_key=key, pack=name, start=at, length=len(data), checksum=_checksum(data), build=builds.get(key)
-            )
-        )
-        at += len(data)
+    lengths = [len(data) for data in outputs.values()]
+    starts = accumulate(lengths, initial=0)
+    checksums, built = map(_checksum, outputs.values()), map(builds.get, outputs)
+    rows = list(map(ArtifactRow, outputs, repeat(name), starts, lengths, checksums, built))
     packs.write(name, b"".join(outputs.values()))
     return rows
 

@@ -21,7 +21,7 @@ class _Record(NamedTuple):
 
     failures: Mapping[str, Failure]
     done: Mapping[str, int]
-    runs: Sequence[dict[str, Any]]
+    runs: Mapping[str, Sequence[Any]]
     facts: Sequence[tuple[bytes, int]]
 
 
@@ -51,7 +51,7 @@ def record(
             mine = {batch.keys[stage.name][job] for job in made.done}
             rows = [row for row in rows if row.work_key in mine]
         ledger.artifacts.add(cx, rows)
-        ledger.stage_runs.record(cx, made.runs)
+        ledger.stage_runs.record_columns(cx, made.runs)
         if fields := gate_fields(stage):
             ledger.jobs.at_stage(cx, list(made.done), stage.name, **fields)
         ledger.jobs.count_retries(
@@ -80,28 +80,40 @@ def started(batch: BatchRun, stage: PlannedStage, jobs: Iterable[str], age: floa
 def _made(batch: BatchRun, stage: PlannedStage, outcomes: Mapping[str, Outcome], began: float | None) -> _Record:
     failures = {job: _failure(stage, job, each) for job, each in outcomes.items() if each.error is not None}
     done = {job: each.value.count for job, each in outcomes.items() if each.error is None}
-    runs = [stage_run(batch, stage, job, each, failures.get(job)) for job, each in outcomes.items()]
+    runs = _stage_runs(batch, stage, outcomes, failures)
     return _Record(failures, done, runs, _told(batch, stage, outcomes, done, failures, began))
 
 
-def stage_run(
-    batch: BatchRun,
-    stage: PlannedStage,
-    job: str,
-    outcome: Outcome | None = None,
-    failure: Failure | None = None,
-) -> dict[str, Any]:
-    """The row of a stage that was executed; without an outcome, of one whose output was there already."""
+def _stage_runs(
+    batch: BatchRun, stage: PlannedStage, outcomes: Mapping[str, Outcome], failures: Mapping[str, Failure]
+) -> dict[str, Sequence[Any]]:
+    keys, ended = batch.keys[stage.name], [failures.get(job) for job in outcomes]
+    count = len(outcomes)
+    return {
+        "job": list(outcomes),
+        "stage": [stage.name] * count,
+        "status": [each.status if each else "completed" for each in ended],
+        "attempts": [each.attempts for each in outcomes.values()],
+        "seconds": [round(each.seconds, 6) for each in outcomes.values()],
+        "reused": [False] * count,
+        "work_key": [keys[job] for job in outcomes],
+        "run_id": [batch.run_id or None] * count,
+        "error": [each.message if each else None for each in ended],
+    }
+
+
+def taken_over(batch: BatchRun, stage: PlannedStage, job: str) -> dict[str, Any]:
+    """The row of a stage whose output was there already."""
     return {
         "job": job,
         "stage": stage.name,
-        "status": failure.status if failure else "completed",
-        "attempts": outcome.attempts if outcome else 0,
-        "seconds": round(outcome.seconds, 6) if outcome else 0.0,
-        "reused": outcome is None,
+        "status": "completed",
+        "attempts": 0,
+        "seconds": 0.0,
+        "reused": True,
         "work_key": batch.keys[stage.name][job],
         "run_id": batch.run_id or None,
-        "error": failure.message if failure else None,
+        "error": None,
     }
 
 
@@ -129,18 +141,18 @@ def _told(
         attempt, milliseconds = outcome.attempts, outcome.seconds * 1000
         failure = failures.get(job)
         if failure is None:
-            fact = fact_of(member, attempt=attempt, duration_ms=milliseconds, output_count=done[job])
-            told["stage.completed"].append(fact)
+            names = (job, member.tenant, member.document, member.correlation_id, member.lease_token)
+            told["stage.completed"].append(Fact(*names, attempt, milliseconds, done[job]))
         else:
             error = {"error_type": failure.error_type, "error_message": failure.message}
             told["stage.failed"].append(fact_of(member, attempt=attempt, duration_ms=milliseconds, **error))
             told["job.failed"].append(fact_of(member, detail={"status": failure.status}, **error))
-    names = (stage.name, stage.policy.name)
+    whose = (stage.name, stage.policy.name)
     age = None if began is None else time.perf_counter() - began
     if age is not None and len(told["stage.completed"]) == len(outcomes) and not told["stage.retrying"]:
-        return [batch.facts("stage.completed", *names, told["stage.completed"], began=age)]
+        return [batch.facts("stage.completed", *whose, told["stage.completed"], began=age)]
     ended = [
-        batch.facts(kind, *(("", "") if kind == "job.failed" else names), facts)
+        batch.facts(kind, *(("", "") if kind == "job.failed" else whose), facts)
         for kind, facts in told.items()
         if facts
     ]

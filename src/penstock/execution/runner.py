@@ -17,7 +17,7 @@ from penstock.execution.asking import ask
 from penstock.execution.batch import BatchRun
 from penstock.execution.inputs import Input, inputs_of
 from penstock.execution.messages import Item
-from penstock.execution.recording import gate_fields, record, stage_run, started
+from penstock.execution.recording import gate_fields, record, started, taken_over
 from penstock.execution.report import StageOutcome
 from penstock.execution.stages import Member, called_by
 from penstock.execution.stored_pdfs import stored_files, stores_pdfs
@@ -79,7 +79,7 @@ def _take_over(
     with ledger.begin() as cx:
         batch.keep_held(cx)
         kept = [job for job in rows if job in batch.jobs]
-        ledger.stage_runs.record(cx, [stage_run(batch, stage, job) for job in kept], keep=True)
+        ledger.stage_runs.record(cx, [taken_over(batch, stage, job) for job in kept], keep=True)
         ledger.jobs.at_stage(cx, kept, stage.name, **gate_fields(stage))
         ask(batch, stage, cx, {job: file for job, file in files.items() if job in batch.jobs})
     for job in kept:

@@ -5,6 +5,7 @@ build can never meet the writing of a new one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from penstock.ledger.status import LIVE, JobStatus, is_failure
 from penstock.ledger.tables import artifacts, builds, documents, jobs, stage_runs, sweeps, versions
 
 
-class ArtifactRow(msgspec.Struct, frozen=True, kw_only=True):
+class ArtifactRow(msgspec.Struct, frozen=True, gc=False):
     """Where the output of a work key stands; `build` is set for outputs that live in a store."""
 
     work_key: str
@@ -57,7 +58,8 @@ class Artifacts:
     def add(self, cx: Connection, rows: Sequence[ArtifactRow]) -> None:
         """Keep outputs, replacing what stands under their keys."""
         if rows:
-            self.database.execute_many(cx, self._add, [msgspec.structs.asdict(row) for row in rows])
+            columns = {name: list(map(attrgetter(name), rows)) for name in ArtifactRow.__struct_fields__}
+            self.database.execute_columns(cx, self._add, columns)
 
     def forget(self, cx: Connection, keys: Sequence[str]) -> None:
         """Drop rows whose pack is gone or broken, so that they are computed again."""

@@ -4,8 +4,8 @@ SQLAlchemy's own executemany looks at every parameter of every row again, which 
 write the row (`docs/performance.md`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, CursorResult, Dialect, Float
@@ -35,17 +35,20 @@ class Bulk:
         self._names = tuple(compiled.positiontup or compiled.bind_names.values())
         self._positional = compiled.positional
 
-    def execute(self, cx: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
-        """Execute the statement for every row, in the caller's transaction."""
-        return cx.exec_driver_sql(self._sql, self._laid_out(rows))
+    def execute(self, cx: Connection, columns: Mapping[str, Sequence[Any]]) -> CursorResult[Any]:
+        """Execute the statement for rows, given column by column, in the caller's transaction."""
+        count = len(next(iter(columns.values())))
+        rows = zip(*(self._column(name, columns, count) for name in self._names), strict=True)
+        if self._positional:
+            return cx.exec_driver_sql(self._sql, list(rows))
+        return cx.exec_driver_sql(self._sql, [dict(zip(self._names, row, strict=True)) for row in rows])
 
-    def _laid_out(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        if self._fixed:
-            rows = [{**self._fixed, **row} for row in rows]
-        for name, convert in self._converts.items():
-            rows = [row if row[name] is None else {**row, name: convert(row[name])} for row in rows]
-        if not self._positional:
-            return [{name: row[name] for name in self._names} for row in rows]
-        if len(self._names) == 1:
-            return [(row[self._names[0]],) for row in rows]
-        return list(map(itemgetter(*self._names), rows))
+    def _column(self, name: str, columns: Mapping[str, Sequence[Any]], count: int) -> Iterable[Any]:
+        if name in self._fixed:
+            return repeat(self._convert(name, self._fixed[name]), count)
+        if name in self._converts:
+            return [self._convert(name, value) for value in columns[name]]
+        return columns[name]
+
+    def _convert(self, name: str, value: Any) -> Any:
+        return value if value is None or name not in self._converts else self._converts[name](value)

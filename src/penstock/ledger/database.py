@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +154,17 @@ class Database:
         self, connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]
     ) -> CursorResult[Any]:
         """Execute a statement for every row; all have the same keys. It is kept, compiled: pass the same object."""
-        key = (statement, frozenset(rows[0]))
+        columns = {name: list(map(itemgetter(name), rows)) for name in rows[0]}
+        return self.execute_columns(connection, statement, columns)
+
+    def execute_columns(
+        self, connection: Connection, statement: UpdateBase, columns: Mapping[str, Sequence[Any]]
+    ) -> CursorResult[Any]:
+        """The same for rows that are given column by column."""
+        key = (statement, frozenset(columns))
         if key not in self._bulks:
-            self._bulks[key] = Bulk(statement, self.engine.dialect, sorted(rows[0]))
-        return self._bulks[key].execute(connection, rows)
+            self._bulks[key] = Bulk(statement, self.engine.dialect, sorted(columns))
+        return self._bulks[key].execute(connection, columns)
 
     def close(self) -> None:
         self.engine.dispose()

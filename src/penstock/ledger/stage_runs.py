@@ -42,6 +42,11 @@ class StageRuns:
         if rows:
             self.database.execute_many(cx, self._keep if keep else self._record, rows)
 
+    def record_columns(self, cx: Connection, columns: Mapping[str, Sequence[Any]]) -> None:
+        """The same, column by column, of stages that have run for a whole batch."""
+        if columns["job"]:
+            self.database.execute_columns(cx, self._record, columns)
+
     def of(self, cx: Connection, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """The stage runs of each job, in the order in which they ended."""
         found: dict[str, list[dict[str, Any]]] = {job: [] for job in ids}
