@@ -56,26 +56,19 @@ def _one_each(batch: FactBatch, sequence: int, seconds: float, prefix: str, firs
     time = datetime.fromtimestamp(seconds - batch.age, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     source = f"/orchestration/{batch.stage or batch.pipeline or 'documents'}"
     kind, middle, order = f"{prefix}.{batch.kind}", f":{batch.stage}:{batch.kind}:", f"{sequence:012d}-"
+    pipeline, version = batch.pipeline, batch.version
     run, stage, policy = batch.run_id or UNSET, batch.stage or UNSET, batch.policy if batch.stage else UNSET
     has_ended = batch.kind in _ENDS
     for number, fact in enumerate(batch.facts, first):
         job, tenant, document, attempt = fact.job, fact.tenant, fact.document, fact.attempt
-        data = _Data(
-            tenant,
-            job,
-            fact.correlation_id,
-            batch.pipeline,
-            batch.version,
-            run,
-            stage,
-            policy,
-            attempt if stage else UNSET,
-        )
+        correlation = fact.correlation_id
         if has_ended:
-            data.duration_ms = round(fact.duration_ms, 3)
-            data.output_count = fact.output_count
-            data.gpu_used = False
-            data.retry_count = max(0, attempt - 1)
+            took, count, retries = round(fact.duration_ms, 3), fact.output_count, attempt - 1 if attempt else 0
+            data = _Data(
+                tenant, job, correlation, pipeline, version, run, stage, policy, attempt, took, count, False, retries
+            )
+        else:
+            data = _Data(tenant, job, correlation, pipeline, version, run, stage, policy, attempt if stage else UNSET)
         if fact.error_type:
             data.error_type = fact.error_type
             data.error_message = fact.error_message
