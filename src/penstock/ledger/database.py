@@ -41,7 +41,7 @@ from penstock.machine import sqlite_uri
 COMMIT, BESIDE = "ledger.commit", "ledger.beside"
 """What the seam calls the commits of write transactions, where the caller does not say more."""
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest migration in `migrations/versions`; a test compares the two."""
 
 _STAMP = (

@@ -20,7 +20,7 @@ WAITS = pipeline(
 )
 BOTH = [(WAITS.digest, 0), (WAITS.digest, 1)]
 
-OF_ONE_STATE = ("ix_jobs_planned", "uq_jobs_running_document")
+OF_ONE_STATE = ("ix_jobs_planned", "ix_jobs_held", "uq_jobs_running_document")
 """Indexes that hold what is at work or about to be: as many rows as there are runs have documents, whatever waits."""
 
 
@@ -81,6 +81,12 @@ def test_what_stages_did_for_a_job_is_found_by_job(scene: Scene) -> None:
     found = plans(scene, [each for each in asked if "stage_runs" in each[0]])
     assert any("sqlite_autoindex_stage_runs_1 (stage=? AND job=?)" in step for step in found), found
     assert [step for step in found if step.startswith("SCAN stage_runs")] == []
+
+
+def test_what_a_batch_still_holds_is_counted_without_looking_at_its_jobs(scene: Scene) -> None:
+    with statements(scene) as asked, scene.ledger.read() as cx:
+        assert scene.ledger.jobs.count_held(cx, "worker", "batch") == 0
+    assert [step for step in plans(scene, asked) if "COVERING INDEX ix_jobs_held" not in step] == []
 
 
 @pytest.mark.parametrize("analysed", [False, True])

@@ -99,6 +99,7 @@ Index(
     jobs.c.waiting_since,
     **where(jobs.c.status == "waiting"),
 )
+Index("ix_jobs_held", jobs.c.batch, jobs.c.lease_owner, jobs.c.status, **where(jobs.c.status == "running"))
 Index("uq_jobs_running_document", jobs.c.tenant, jobs.c.document, unique=True, **where(jobs.c.status == "running"))
 Index(
     "uq_jobs_queued_document_pipeline",
@@ -112,7 +113,7 @@ Index(
 stage_runs = Table(
     "stage_runs",
     metadata,
-    Column("job", String(40), ForeignKey("jobs.job", ondelete="CASCADE"), nullable=False),
+    Column("job", String(40), nullable=False),  # no foreign key: jobs stay, and looking each up costs a sixth
     Column("stage", String(64), nullable=False),
     Column("status", String(40), nullable=False),
     Column("attempts", Integer, nullable=False),
