@@ -162,9 +162,8 @@ class Database:
     ) -> CursorResult[Any]:
         """The same for rows that are given column by column."""
         key = (statement, frozenset(columns))
-        if key not in self._bulks:
-            self._bulks[key] = Bulk(statement, self.engine.dialect, sorted(columns))
-        return self._bulks[key].execute(connection, columns)
+        bulk = self._bulks.get(key) or Bulk(statement, self.engine.dialect, sorted(columns))
+        return self._bulks.setdefault(key, bulk).execute(connection, columns)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -47,7 +47,7 @@ def sink(tmp_path: Path) -> JsonLinesSink:
 def owe(ledger: Ledger, *batches: FactBatch) -> None:
     with ledger.begin() as cx:
         for each in batches:
-            ledger.outbox.add(cx, encode(each), len(each.facts))
+            ledger.outbox.add(cx, encode(each), each.events_each * len(each.facts))
 
 
 def test_facts_come_back_as_they_were() -> None:
@@ -88,6 +88,19 @@ def test_a_completed_stage_is_told_in_these_words() -> None:
             },
         }
     ]
+
+
+def test_one_row_tells_of_start_and_end_what_two_rows_would_tell() -> None:
+    done = (fact(1, duration_ms=2.5, output_count=3), fact(2, duration_ms=1.5, output_count=1))
+    both = msgspec.structs.replace(batch("stage.completed", *done), age=0.25, began=2.25)
+    told = list(render(decode(encode(both)), 7, NOON))
+    starts = msgspec.structs.replace(batch("stage.started", fact(1), fact(2)), age=2.25)
+    ends = msgspec.structs.replace(batch("stage.completed", *done), age=0.25)
+    apart = [*render(starts, 7, NOON), *render(ends, 8, NOON)]
+    assert both.events_each == 2
+    assert [each["sequence"] for each in told] == [f"000000000007-00000{number}" for number in range(4)]
+    assert [each | {"sequence": ""} for each in told] == [each | {"sequence": ""} for each in apart]
+    assert [each["time"][-7:] for each in told] == ["57.873Z"] * 2 + ["59.873Z"] * 2
 
 
 def test_retries_and_failures_say_why() -> None:
@@ -160,6 +173,18 @@ def test_what_is_owed_is_sent_once_and_in_order(ledger: Ledger, sink: JsonLinesS
     assert [each["sequence"] for each in sent] == sorted(each["sequence"] for each in sent)
     with ledger.read() as cx:
         assert ledger.outbox.pending_count(cx) == 0
+
+
+def test_a_row_that_tells_of_start_and_end_is_owed_and_sent_as_two_events_a_document(
+    ledger: Ledger, sink: JsonLinesSink
+) -> None:
+    both = msgspec.structs.replace(batch("stage.completed", *map(fact, range(60))), began=1.0)
+    owe(ledger, both, batch("job.completed", *map(fact, range(60)), stage=""))
+    with ledger.read() as cx:
+        assert ledger.outbox.pending_count(cx) == 180
+        assert len(ledger.outbox.pending(cx, 100)) == 1, "so many events of the first are as many as are asked for"
+    assert Relay(ledger, sink, at_once=100).send() == 180
+    assert len({each["id"] for each in sink.read()}) == 180
 
 
 @pytest.mark.parametrize("before", [True, False])

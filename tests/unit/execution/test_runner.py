@@ -12,6 +12,7 @@ from tests.unit.execution.scene import (
     INGEST,
     PARSE,
     SMALL,
+    TENANT,
     Scene,
     counts,
     pipeline,
@@ -26,6 +27,8 @@ from penstock.errors import (
     TransientError,
     UnavailableError,
 )
+from penstock.events.facts import decode
+from penstock.execution.inspection import inspect
 from penstock.execution.retry import retry
 from penstock.execution.runner import run_stage
 from penstock.plan.topology import Policy
@@ -323,6 +326,30 @@ def test_a_quick_stage_tells_of_its_start_and_its_end_in_one_transaction(scene: 
     assert started["sequence"] < completed["sequence"]
     took = datetime.fromisoformat(completed["time"]) - datetime.fromisoformat(started["time"])
     assert took >= timedelta(milliseconds=45), "the time of the start is that of the start"
+
+
+def test_of_a_quick_stage_one_row_tells_all_where_nothing_went_wrong_and_several_where_it_did(
+    scene: Scene, toys: Any
+) -> None:
+    scene.write(**THREE)
+    scene.workspace.paces = {(stage.name, stage.signature): 0.001 for stage in SMALL.stages}
+    toys.on["parse"] = failing(RejectedError("no text"), "b")
+    scene.run()
+    with scene.ledger.read() as cx:
+        rows = [decode(facts) for _, _, facts in scene.ledger.outbox.all(cx)]
+    assert [(row.kind, row.stage, len(row.facts), row.events_each) for row in rows] == [
+        ("stage.completed", "ingest", 3, 2),
+        ("stage.started", "parse", 3, 1),
+        ("stage.completed", "parse", 2, 1),
+        ("stage.failed", "parse", 1, 1),
+        ("job.failed", "", 1, 1),
+        ("stage.completed", "chunk", 2, 2),
+        ("job.completed", "", 2, 1),
+    ]
+    for name in THREE:
+        told = scene.told(name)
+        assert told[:3] == [("stage.started", "ingest"), ("stage.completed", "ingest"), ("stage.started", "parse")]
+        assert inspect(scene.workspace, TENANT, f"file:{name}.txt")["events"] == len(told) == (5 if name == "b" else 7)
 
 
 def test_a_stage_that_is_over_at_once_is_noted_only_of_jobs_that_were_claimed_before(scene: Scene, toys: Any) -> None:
