@@ -27,6 +27,8 @@ from penstock.ledger.workers import Worker
 from penstock.plan.topology import Topology, stage_names
 
 _POLL_SECONDS = 0.2
+_WORTH_A_RUN = 1_000
+"""So many documents through stages that do next to nothing take ten times what Dagster takes for a run of its own."""
 
 More = Callable[[], Sequence[str] | None]
 """Jobs that have come since the last call; None where none will come any more."""
@@ -116,7 +118,7 @@ class Launcher:
     def _claim(self, worker: Worker, left: dict[str, None], share: int) -> BatchRun | None:
         """The next batch of what is left; jobs that have ended, by whoever's hand, are struck off on the way."""
         limits = self.workspace.profile.batch
-        size = min(limits.documents, -(-len(left) // share))
+        size = batch_size(len(left), limits.documents, share)
         for part in slices(list(left), size) if left else ():
             queued = self._strike(left, part)
             if not queued:
@@ -158,3 +160,14 @@ class Launcher:
         for outcome in outcomes:
             if outcome.stage in self.report.stages:
                 self.report.stages[outcome.stage].add(outcome)
+
+
+def batch_size(left: int, limit: int, share: int) -> int:
+    """How many of the jobs that are left the next batch takes, where so many processes take theirs.
+
+    Towards the end they take less at a time, or all but one would wait for the last batch.
+    """
+    fair = -(-left // share)
+    if share == 1 or fair > limit:
+        return min(fair, limit)
+    return max(-(-fair // 2), min(fair, _WORTH_A_RUN))

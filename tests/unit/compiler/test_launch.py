@@ -22,7 +22,7 @@ from tests.unit.execution.scene import (
 )
 
 from penstock.compiler.instance import SETTINGS, dagster_home, prepare
-from penstock.compiler.launch import Launcher
+from penstock.compiler.launch import Launcher, batch_size
 from penstock.errors import MissingDependencyError, PenstockError, RejectedError
 from penstock.execution.gates import open_by_hand
 from penstock.execution.result import run_result
@@ -50,6 +50,23 @@ def documents(report: Any) -> dict[str, int]:
 
 def executed(report: Any) -> dict[str, int]:
     return {each["name"]: each["executed"] for each in report["stages"]}
+
+
+@pytest.mark.parametrize(
+    ("left", "share", "size"),
+    [
+        (100_000, 1, 5_000),
+        (3_000, 1, 3_000),
+        (100_000, 2, 5_000),
+        (10_000, 2, 2_500),
+        (5_000, 2, 1_250),
+        (3_000, 2, 1_000),
+        (900, 2, 450),
+        (1, 2, 1),
+    ],
+)
+def test_processes_that_share_a_run_take_less_towards_its_end(left: int, share: int, size: int) -> None:
+    assert batch_size(left, 5_000, share) == size
 
 
 def test_a_run_takes_all_batches_and_reports_them_together(scene: Scene, instance: DagsterInstance) -> None:
@@ -272,7 +289,7 @@ INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
 from tests.unit.execution.scene import SMALL, Scene
-from penstock.compiler.launch import Launcher
+from penstock.compiler.launch import Launcher, batch_size
 import penstock_toys
 
 def strike(ctx, value):
