@@ -11,7 +11,7 @@ import shutil
 import sys
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -56,7 +56,13 @@ def run(home: Path, config: Path, pipeline: str, target: str, workers: int = 1) 
     workspace = Workspace(home, config, load_profile(config, "tiny"))
     marks = [time.perf_counter()]
     with Lanes(workspace, topology, workers - 1) as lanes:
-        submission = submit(workspace, topology, [target], tenant="default", on_jobs=lanes.feed)
+
+        def queued(jobs: Sequence[str]) -> None:
+            if jobs:
+                workspace.stages.prepare(topology.stages)
+            lanes.feed(jobs)
+
+        submission = submit(workspace, topology, [target], tenant="default", on_jobs=queued)
         marks.append(time.perf_counter())
         launcher = Launcher(workspace, topology, lanes=lanes)
         launcher.run(submission.jobs, lambda done, total: _send_events(workspace))

@@ -1,6 +1,7 @@
 """Commands that do work: plan, run, submit, retry, delete."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -112,8 +113,14 @@ def run(
 
     with Lanes(workspace, topology, workers - 1) as lanes, Display(topology) as display:
         display.say(f"looking for documents in {', '.join(inputs)}")
+
+        def queued(jobs: Sequence[str]) -> None:
+            if jobs:  # the adapters are made while more is looked for
+                workspace.stages.prepare(stage for stage in topology.stages if stage.gate is None)
+            lanes.feed(jobs)
+
         submission = submit_documents(
-            workspace, topology, inputs, tenant=tenant, source=source, afresh=prune, on_jobs=lanes.feed
+            workspace, topology, inputs, tenant=tenant, source=source, afresh=prune, on_jobs=queued
         )
         deleted = prune_documents(workspace, tenant, inputs, submission.seen) if prune else []
         if submission.duplicates:
@@ -124,8 +131,7 @@ def run(
         stages: dict[str, Any] = {}
         try:
             if submission.jobs:
-                workspace.stages.prepare(stage for stage in topology.stages if stage.gate is None)
-                from penstock.compiler.launch import Launcher  # takes a second, while the adapters are made
+                from penstock.compiler.launch import Launcher  # takes a second
 
                 launcher = Launcher(workspace, topology, display.stage, lanes=lanes)
 

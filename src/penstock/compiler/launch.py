@@ -101,19 +101,24 @@ class Launcher:
                     more = more if found is not None else None
                 ledger.recover()
                 tend_gates(self.workspace)
-                batch = self._claim(worker, left, 1 if more else self._share)
-                if batch is not None:
-                    self._execute(batch, instance)
-                    for job in batch.completed:
-                        left.pop(job, None)
-                    self._strike(left, [job for job in batch.subjects if job not in batch.completed])
-                elif left or more:
+                if not self._take(worker, left, instance, 1 if more else self._share) and (left or more):
                     time.sleep(_POLL_SECONDS)
                 on_batch(total - len(left), total)
         for ended in self._lanes.finish() if self._lanes is not None else ():
             self.report.runs += ended.runs
             self._count(ended.stages)
         return self.report
+
+    def _take(self, worker: Worker, left: dict[str, None], instance: DagsterInstance, share: int) -> bool:
+        """Claim a batch of what is left and take it through; False where nothing is free."""
+        batch = self._claim(worker, left, share)
+        if batch is None:
+            return False
+        self._execute(batch, instance)
+        for job in batch.completed:
+            left.pop(job, None)
+        self._strike(left, [job for job in batch.subjects if job not in batch.completed])
+        return True
 
     def _claim(self, worker: Worker, left: dict[str, None], share: int) -> BatchRun | None:
         """The next batch of what is left; jobs that have ended, by whoever's hand, are struck off on the way."""
@@ -155,6 +160,7 @@ class Launcher:
             run_in_process(session, instance)
         finally:
             self._count(session.outcomes)
+            session.let_go()
 
     def _count(self, outcomes: Iterable[StageOutcome]) -> None:
         for outcome in outcomes:

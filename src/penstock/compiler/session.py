@@ -50,6 +50,10 @@ class Session:
         self.batch.recomputed.clear()
         return outcome
 
+    def let_go(self) -> None:
+        """Forget the batch: what Dagster keeps of a run refers to the session until Python's collector looks for it."""
+        self.batch, self.outcomes = None, []
+
     @property
     def waiting(self) -> int:
         """How many of the batch's documents have come to the gate that ends the segment."""

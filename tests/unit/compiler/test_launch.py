@@ -1,5 +1,6 @@
 """Running now, in this process: until every job has an end, whoever does the work."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from tests.unit.execution.scene import (
 from penstock.compiler.instance import SETTINGS, dagster_home, prepare
 from penstock.compiler.launch import Launcher, batch_size
 from penstock.errors import MissingDependencyError, PenstockError, RejectedError
+from penstock.execution.batch import BatchRun
 from penstock.execution.gates import open_by_hand
 from penstock.execution.result import run_result
 from penstock.ledger.tables import jobs
@@ -50,6 +52,24 @@ def documents(report: Any) -> dict[str, int]:
 
 def executed(report: Any) -> dict[str, int]:
     return {each["name"]: each["executed"] for each in report["stages"]}
+
+
+def test_a_batch_that_is_through_is_out_of_memory_though_dagster_keeps_what_it_knows_of_the_run(scene: Scene) -> None:
+    scene.workspace.profile = ProfileSpec(name="toys", batch=BatchSpec(documents=2))
+    scene.write(**THREE)
+    submission = scene.submit()
+    kept: list[int] = []
+
+    def count(done: int, total: int) -> None:
+        kept.append(sum(isinstance(each, BatchRun) for each in gc.get_objects()))
+
+    gc.collect()
+    gc.disable()
+    try:
+        Launcher(scene.workspace, SMALL).run(submission.jobs, count)
+    finally:
+        gc.enable()
+    assert kept == [0, 0]
 
 
 @pytest.mark.parametrize(
