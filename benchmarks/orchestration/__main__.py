@@ -23,14 +23,15 @@ LIBRARIES = ("penstock", "dagster", "sqlalchemy", "msgspec", "tantivy", "faiss-c
 
 NULL_STAGES = """\
 Documents through eight stages that do nothing (ingest, parse, validate, chunk, embed, index, extract, kg), with raw
-store, ledger (SQLite, `synchronous=FULL`), artifacts and events (JSON lines) durable. Loading the libraries and
-creating the home are not counted. `submit` finds, stores and queues; `run` is Dagster, the stages and
-the sending of events; `end` sweeps. With two workers (`penstock run --workers 2`) the second one starts, and begins to
-work, during `submit`."""
+store, ledger (SQLite, `synchronous=FULL`), artifacts and events (JSON lines) durable. Loading the libraries, making the
+adapters and creating the home are not counted, but for what the second worker loads. `submit` finds, stores and queues;
+`run` is Dagster, the stages and the sending of events; `end` sweeps. With two workers (`penstock run --workers 2`) the
+second one starts, and begins to work, during `submit`."""
 BESIDE = """\
 Chunk (Haystack) → embed (by word hashes, or by the model MiniLM) → index (Tantivy and FAISS), as a pipeline and as a
-bare loop that calls the same functions on the same batches and keeps the raw bytes, in one process. Word hashes take no
-time worth mentioning, so that what the engine costs shows; with two workers the pipeline has both cores for it."""
+bare loop that calls the same functions on the same batches and keeps the raw bytes, in one process; for both, models
+are loaded before. Word hashes take no time worth mentioning, so that what the engine costs shows; with two workers the
+pipeline has both cores for it."""
 
 
 def measure(what: str, folder: Path, documents: int, workers: int = 1, embedder: str = "hashing") -> dict[str, Any]:

@@ -11,7 +11,7 @@ import shutil
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -51,18 +51,14 @@ def configure(folder: Path, name: str, stages: tuple[str, ...], uses: dict[str, 
 
 
 def run(home: Path, config: Path, pipeline: str, target: str, workers: int = 1) -> dict[str, float]:
-    """What `penstock run` does, phase by phase, in seconds."""
+    """What `penstock run` does once its adapters are made, phase by phase, in seconds."""
     topology = load_topology(config, "tiny", pipeline)
     workspace = Workspace(home, config, load_profile(config, "tiny"))
+    for stage in topology.stages:
+        workspace.stages.form(stage)
     marks = [time.perf_counter()]
     with Lanes(workspace, topology, workers - 1) as lanes:
-
-        def queued(jobs: Sequence[str]) -> None:
-            if jobs:
-                workspace.stages.prepare(topology.stages)
-            lanes.feed(jobs)
-
-        submission = submit(workspace, topology, [target], tenant="default", on_jobs=queued)
+        submission = submit(workspace, topology, [target], tenant="default", on_jobs=lanes.feed)
         marks.append(time.perf_counter())
         launcher = Launcher(workspace, topology, lanes=lanes)
         launcher.run(submission.jobs, lambda done, total: _send_events(workspace))
@@ -92,16 +88,15 @@ def bare(folder: Path, documents: int, workers: int = 1, embedder: str = "hashin
     config = configure(folder / "config", "real", REAL, uses)
     run(folder / "warm", config, "real", f"null:2:{WORDS}")  # both sides find the libraries loaded
     target = f"null:{documents}:{WORDS}"
-    began = time.perf_counter()
-    loop(folder / "bare", config, load_topology(config, "tiny", "real"), target)
-    seconds = time.perf_counter() - began
+    seconds = loop(folder / "bare", config, load_topology(config, "tiny", "real"), target)
     return {"loop": seconds} | run(folder / "home", config, "real", target, workers)
 
 
-def loop(home: Path, config: Path, topology: Topology, target: str) -> None:
-    """The same functions on the same batches, with neither ledger nor events nor artifacts."""
+def loop(home: Path, config: Path, topology: Topology, target: str) -> float:
+    """The same functions on the same batches, with neither ledger nor events nor artifacts; returns the seconds."""
     workspace = Workspace(home, config, load_profile(config, "tiny"))
     adapters = [workspace.adapter(stage) for stage in topology.stages]
+    began = time.perf_counter()
     source = registry.build("Source", "null", registry.adapter("Source", "null").settings_type(), workspace.resources)
     items = list(source.discover(target))
     for first in range(0, len(items), BATCH):
@@ -131,6 +126,7 @@ def loop(home: Path, config: Path, topology: Topology, target: str) -> None:
         workspace.resources.raw.put_many("default", [request.content for _, request in members])
         for adapter in adapters:
             members = [(member[0], value) for member, value in zip(members, _call(adapter, members), strict=True)]
+    return time.perf_counter() - began
 
 
 def _call(adapter: Any, members: list[tuple[StageContext, Any]]) -> list[Any]:
