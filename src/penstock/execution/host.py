@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -45,7 +46,7 @@ def main() -> None:
 
     def respond(response: Response) -> None:
         data = framed(response)
-        with lock:
+        with lock, suppress(ConnectionError):  # the reader sees that the run has ended
             line.sendall(data)
 
     while True:
@@ -55,10 +56,11 @@ def main() -> None:
 def _read(line: socket.socket, inbox: "queue.SimpleQueue[Request]") -> None:
     decoder = msgspec.msgpack.Decoder(Request)
     received = bytearray()
-    while block := line.recv(_BLOCK):
-        received += block
-        for message in unframed(received):
-            inbox.put(decoder.decode(message))
+    with suppress(ConnectionError):  # a run that ends without having read all answers
+        while block := line.recv(_BLOCK):
+            received += block
+            for message in unframed(received):
+                inbox.put(decoder.decode(message))
     os._exit(0)
 
 

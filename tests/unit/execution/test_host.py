@@ -1,7 +1,9 @@
 """Adapters in a process of their own: whatever they do to it, the run goes on, and only the document pays."""
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,9 @@ import pytest
 from tests.unit.execution.scene import INGEST, PLUGIN, Scene, counts, pipeline, stage
 
 from penstock.adapters.stores.durable import PARTIAL
+from penstock.execution.journal import Journal
+from penstock.execution.lines import framed, start_host
+from penstock.execution.messages import Prepare
 from penstock.execution.sweep import sweep
 from penstock.plan.topology import Policy, Topology
 
@@ -218,3 +223,18 @@ def test_an_interrupt_ends_a_call_at_once(tmp_path: Path, toys: Any) -> None:
     run.send_signal(signal.SIGINT)
     assert run.wait(20) != 0
     wait_for_the_end_of(host)
+
+
+def test_a_host_whose_run_ends_without_listening_ends_in_silence(
+    home: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = socket.socketpair()
+    journal = Journal.make()
+    with theirs:
+        host = start_host(theirs, journal.descriptor)
+    with ours:
+        ours.sendall(framed(home.workspace.opening()) + framed(Prepare(1, INGEST)))
+        assert select.select([ours], [], [], 60)[0], "it has answered, and nobody reads it"
+    assert host.wait(20) == 0
+    journal.close()
+    assert capfd.readouterr().err == ""
