@@ -7,7 +7,7 @@ revision = "0011"
 down_revision = "0010"
 
 _NAMES = "job, stage, status, attempts, seconds, reused, work_key, run_id, error, finished_at"
-_COPY = f"insert into stage_runs ({_NAMES}) select {_NAMES} from stage_runs_before order by stage, job"  # noqa: S608
+_COPY = f"insert into stage_runs ({_NAMES}) select {_NAMES} from stage_runs_before order by "  # noqa: S608 - constants
 _KEY = "fk_stage_runs_job"
 
 
@@ -48,5 +48,5 @@ def _make_again(*keys: sa.ForeignKeyConstraint) -> None:
         *keys,
         sa.PrimaryKeyConstraint("stage", "job", name=op.f("pk_stage_runs")),
     )
-    op.execute(_COPY)
+    op.execute(f"{_COPY}stage, job")
     op.drop_table("stage_runs_before")

@@ -37,6 +37,6 @@ def tell(ledger: Ledger, cx: Connection, asked: Sequence[tuple[Job, PDFRequest]]
 
 
 def gate_run(job: str, gate: str, work_key: str, **changes: Any) -> dict[str, Any]:
-    """The stage run of a gate: by default, of one whose Document was there already."""
+    """The stage run of a gate, or of a stage: by default, of one whose output was there already."""
     values = {"status": "completed", "attempts": 0, "seconds": 0.0, "reused": True, "run_id": None, "error": None}
     return {"job": job, "stage": gate, "work_key": work_key, **values, **changes}

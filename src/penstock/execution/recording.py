@@ -8,6 +8,7 @@ from penstock.events.facts import Fact, fact_of
 from penstock.execution.asking import ask
 from penstock.execution.batch import BatchRun
 from penstock.execution.messages import fault_of
+from penstock.execution.pdf_requests import gate_run
 from penstock.execution.report import StageOutcome
 from penstock.ledger.artifacts import ArtifactRow
 from penstock.ledger.jobs import Failure
@@ -104,17 +105,7 @@ def _stage_runs(
 
 def taken_over(batch: BatchRun, stage: PlannedStage, job: str) -> dict[str, Any]:
     """The row of a stage whose output was there already."""
-    return {
-        "job": job,
-        "stage": stage.name,
-        "status": "completed",
-        "attempts": 0,
-        "seconds": 0.0,
-        "reused": True,
-        "work_key": batch.keys[stage.name][job],
-        "run_id": batch.run_id or None,
-        "error": None,
-    }
+    return gate_run(job, stage.name, batch.keys[stage.name][job] or "", run_id=batch.run_id or None)
 
 
 def gate_fields(stage: PlannedStage) -> dict[str, bool]:
